@@ -1,0 +1,386 @@
+"""The options: each declared once, with its default, its check and its help.
+
+From one declaration come the default, the key ``ERRTRACK_<OPTION>``, the
+check at set-up and the row in the documentation. Knows nothing of Flask.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, dataclass
+from logging import ERROR, INFO
+from typing import Any
+
+from . import options as check
+from .dsn import Dsn
+from .errors import ConfigError
+from .options import option
+
+PREFIX = "ERRTRACK_"
+ENVIRON_OPTIONS = ("dsn", "environment", "release")
+# Values that an error message must not repeat.
+_CONFIDENTIAL = ("dsn", "database_url", "proxies")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Every option, read once at set-up. Later changes of ``app.config`` do nothing."""
+
+    dsn: Dsn | None = option(
+        "Where to",
+        None,
+        check.optional(check.dsn),
+        "Send events to this Sentry-protocol service instead of the embedded tracker.",
+    )
+    database_url: str | None = option(
+        "Where to",
+        None,
+        check.optional(check.database_url),
+        "Where the embedded tracker keeps its data: SQLite, or PostgreSQL for many "
+        "hosts.",
+        shown="sqlite:///<instance>/errtrack.db",
+    )
+    enabled: bool = option(
+        "Where to",
+        True,
+        check.FLAG,
+        "False switches everything off: nothing is captured.",
+    )
+    transport: Any = option(
+        "Where to",
+        None,
+        check.optional(check.transport),
+        "Any object with ``send(envelope)``: takes the events instead. Keyword "
+        "argument only.",
+        keyword_only=True,
+    )
+    outbox: bool | str = option(
+        "Where to",
+        True,
+        check.either(check.FLAG, check.instance_of(str, "the path of a folder")),
+        "The folder where events wait until they are delivered. True: in the instance "
+        "folder. False: in memory only.",
+    )
+    outbox_max_bytes: int = option(
+        "Where to",
+        64 * 1024 * 1024,
+        check.number(1, whole=True),
+        "How much may wait; what comes on top is dropped and counted.",
+        shown="64 MiB",
+    )
+    proxies: Mapping[str, str] | None = option(
+        "Where to",
+        None,
+        check.optional(
+            check.instance_of(dict, 'a dict such as {"https": "http://proxy:3128"}')
+        ),
+        "Proxies on the way to the DSN, by scheme. None: those of the environment.",
+    )
+    ca_certs: str | None = option(
+        "Where to",
+        None,
+        check.optional(check.instance_of(str, "the path of a certificate bundle")),
+        "Certificate authorities to trust on the way to the DSN.",
+    )
+    timeout_seconds: float = option(
+        "Where to", 5, check.number(0.1), "How long one delivery may take."
+    )
+    shutdown_timeout_seconds: float = option(
+        "Where to", 2, check.SECONDS, "How long the end of the process may wait for it."
+    )
+    environment: str | None = option(
+        "Identity",
+        None,
+        check.optional(check.TEXT),
+        "Where the app runs.",
+        shown='"development" if app.debug else "production"',
+    )
+    release: str | None = option(
+        "Identity",
+        None,
+        check.optional(check.TEXT),
+        "The version of the app.",
+        shown="the commit of the git checkout, if there is one",
+    )
+    server_name: str | None = option(
+        "Identity",
+        None,
+        check.optional(check.TEXT),
+        "Name of the host.",
+        shown="the host name",
+    )
+    dist: str | None = option(
+        "Identity", None, check.optional(check.TEXT), "Which build of the release."
+    )
+    tags: Mapping[str, str] = option("Identity", {}, check.tags, "Tags of every event.")
+    ignore_exceptions: Sequence[type[BaseException] | str] = option(
+        "Choice",
+        (),
+        check.list_of(check.exception, "exception classes or dotted names"),
+        "Classes or dotted names that are not captured; subclasses count.",
+        shown="[]",
+    )
+    sample_rate: float | Callable[[Mapping[str, Any]], float] = option(
+        "Choice",
+        1.0,
+        check.either(check.number(0.0, 1.0), check.a_callable),
+        "Share of events to keep, or a callable that gets the hint and returns it.",
+    )
+    before_send: Callable[[Any, Mapping[str, Any]], Any] | None = option(
+        "Choice",
+        None,
+        check.optional(check.a_callable),
+        "``before_send(event, hint)`` returns the event to send, or None to drop it.",
+    )
+    before_breadcrumb: Callable[[Any, Mapping[str, Any]], Any] | None = option(
+        "Choice",
+        None,
+        check.optional(check.a_callable),
+        "``before_breadcrumb(crumb, hint)`` returns the breadcrumb to keep, or None.",
+    )
+    include_paths: Sequence[str] = option(
+        "Content",
+        (),
+        check.NAMES,
+        "More packages whose frames are in-app.",
+        shown="[]",
+    )
+    in_app_exclude: Sequence[str] = option(
+        "Content", (), check.NAMES, "Packages whose frames are not in-app.", shown="[]"
+    )
+    include_local_variables: bool = option(
+        "Content", True, check.FLAG, "Local variables of the frames."
+    )
+    include_source_context: bool = option(
+        "Content", True, check.FLAG, "Source lines around the failing one."
+    )
+    max_breadcrumbs: int = option(
+        "Content", 100, check.number(0, whole=True), "How many breadcrumbs to keep."
+    )
+    max_request_body_size: str | int = option(
+        "Content",
+        "medium",
+        check.either(
+            check.one_of("never", "small", "medium", "always"),
+            check.number(0, whole=True),
+        ),
+        'Bodies above this are left out: "never", "small" (1,000 bytes), "medium" '
+        '(10,000), "always", or a number of bytes.',
+    )
+    transaction_style: str = option(
+        "Content",
+        "endpoint",
+        check.one_of("endpoint", "url"),
+        'Name a request by its "endpoint" or by its "url" rule.',
+    )
+    send_default_pii: bool = option(
+        "Privacy",
+        False,
+        check.FLAG,
+        "Send IP addresses and cookies, and fill the feedback form with the user's "
+        "name and mail.",
+    )
+    user_attrs: Sequence[str] = option(
+        "Privacy",
+        (),
+        check.NAMES,
+        "Attributes of the Flask-Login user to send beside the id.",
+        shown="[]",
+    )
+    user_callback: Callable[[Any], Any] | None = option(
+        "Privacy",
+        None,
+        check.optional(check.a_callable),
+        "``user_callback(request)`` returns the user as a dict, for apps without "
+        "Flask-Login.",
+    )
+    scrub_keys: Sequence[str] = option(
+        "Privacy", (), check.NAMES, "More names whose values are redacted.", shown="[]"
+    )
+    scrub_patterns: Sequence[re.Pattern[str]] = option(
+        "Privacy",
+        (),
+        check.list_of(check.pattern, "regular expressions"),
+        "More regular expressions that are redacted wherever they match.",
+        shown="[]",
+    )
+    logging: bool = option(
+        "Logging", True, check.FLAG, "Log records become breadcrumbs and events."
+    )
+    breadcrumb_level: int | None = option(
+        "Logging",
+        INFO,
+        check.optional(check.log_level),
+        "Records from this level are breadcrumbs. None: no records.",
+        shown="INFO",
+    )
+    event_level: int | None = option(
+        "Logging",
+        ERROR,
+        check.optional(check.log_level),
+        "Records from this level are events. None: no records.",
+        shown="ERROR",
+    )
+    logging_exclusions: Sequence[str] = option(
+        "Logging",
+        (),
+        check.NAMES,
+        "Loggers to leave out, with their children; * stands for any text.",
+        shown="()",
+    )
+    feedback: bool = option(
+        "Feedback", True, check.FLAG, "Offer the dialog of ``errtrack_feedback()``."
+    )
+    error_page: bool = option(
+        "Feedback",
+        False,
+        check.FLAG,
+        "Serve a ready-made 500 page if the app has none.",
+    )
+    dashboard: bool | None = option(
+        "Dashboard",
+        None,
+        check.optional(check.FLAG),
+        "Serve the dashboard.",
+        shown="True without a DSN",
+    )
+    url_prefix: str = option(
+        "Dashboard",
+        "/errtrack",
+        check.url_prefix,
+        "Where the dashboard and dialog live.",
+    )
+    dashboard_access: Callable[[], Any] | None = option(
+        "Dashboard",
+        None,
+        check.optional(check.a_callable),
+        "Called in a request; returns whether the dashboard is open to it.",
+    )
+    max_events_per_issue: int = option(
+        "Tracker",
+        200,
+        check.number(2, whole=True),
+        "How many events of an issue are kept; all are counted.",
+    )
+    retention_days: int = option(
+        "Tracker", 90, check.number(1, whole=True), "How long events are kept."
+    )
+
+    @classmethod
+    def load(
+        cls,
+        keywords: Mapping[str, Any],
+        app_config: Mapping[str, Any],
+        environ: Mapping[str, str],
+    ) -> Config:
+        """Gather the options from all sources; a later source wins.
+
+        The environment, then ``ERRTRACK_CONFIG`` of the app's config, then its
+        ``ERRTRACK_<OPTION>`` keys, then the keyword arguments.
+
+        :raises ConfigError: an option is unknown or has a wrong value.
+        """
+        found: dict[str, tuple[str, Any]] = {}
+        for name in ENVIRON_OPTIONS:
+            if key := environ.get(PREFIX + name.upper()):
+                found[name] = (f"environment variable {PREFIX}{name.upper()}", key)
+        found |= _named("ERRTRACK_CONFIG", app_config.get(f"{PREFIX}CONFIG") or {})
+        for key, value in app_config.items():
+            if isinstance(key, str) and key.startswith(PREFIX):
+                if key != f"{PREFIX}CONFIG":
+                    found[_option_name(key)] = (f"app.config[{key!r}]", value)
+        for name in _KEYWORD_ONLY & found.keys():
+            raise ConfigError(
+                f"{found[name][0]} cannot hold {name}: pass it as a keyword argument, "
+                f"ErrTrack(app, {name}=…)"
+            )
+        for name, value in keywords.items():
+            found[_known(name, f"option {name}")] = (f"option {name}", value)
+        return cls(**{name: _checked(name, *item) for name, item in found.items()})
+
+    @property
+    def destination_key(self) -> str:
+        """Names where events go: what waits for one place never goes to another."""
+        where = repr((self.dsn and astuple(self.dsn), self.database_url))
+        return hashlib.sha256(where.encode()).hexdigest()[:16]
+
+    def __repr__(self) -> str:
+        default = Config()
+        changed = (
+            f"{name}={'***' if name in _CONFIDENTIAL else value!r}"
+            for name in _FIELDS
+            if (value := getattr(self, name)) != getattr(default, name)
+        )
+        return f"Config({', '.join(changed)})"
+
+
+_FIELDS = {field.name: field for field in dataclasses.fields(Config)}
+_KEYWORD_ONLY = {name for name in _FIELDS if _FIELDS[name].metadata["keyword_only"]}
+
+
+def options_as_rst() -> str:
+    """Return the option tables of the documentation, one for each group."""
+    lines: list[str] = []
+    groups = {field.metadata["group"]: None for field in _FIELDS.values()}
+    for group in groups:
+        lines += [f".. list-table:: {group}", "    :header-rows: 1"]
+        lines += ["    :widths: 25 25 50", ""]
+        lines += ["    * - Option", "      - Default", "      - What it does"]
+        for name, field in _FIELDS.items():
+            if field.metadata["group"] == group:
+                lines += [f"    * - ``{name}``", f"      - ``{_shown(field)}``"]
+                lines += [f"      - {field.metadata['help']}"]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _shown(field: dataclasses.Field[Any]) -> str:
+    if field.metadata["shown"] is not None:
+        return str(field.metadata["shown"])
+    return "{}" if field.default is dataclasses.MISSING else repr(field.default)
+
+
+def _named(source: str, options: Any) -> dict[str, tuple[str, Any]]:
+    if not isinstance(options, Mapping):
+        raise ConfigError(
+            f"{source} is a {type(options).__name__}; expected a dict of options, "
+            'such as {"sample_rate": 0.5}'
+        )
+    return {
+        _known(name, f"{source}[{name!r}]"): (f"{source}[{name!r}]", value)
+        for name, value in options.items()
+    }
+
+
+def _option_name(key: str) -> str:
+    name = key.removeprefix(PREFIX)
+    return _known(name.lower() if name.isupper() else name, f"app.config[{key!r}]")
+
+
+def _known(name: Any, where: str) -> str:
+    if name in _FIELDS:
+        return str(name)
+    near = difflib.get_close_matches(str(name).lower(), _FIELDS, n=1, cutoff=0.4)
+    hint = f"did you mean {near[0]}?" if near else f"known are: {', '.join(_FIELDS)}"
+    raise ConfigError(f"{where} is not an option of Flask-ErrTrack; {hint}")
+
+
+def _checked(name: str, where: str, value: Any) -> Any:
+    try:
+        return _FIELDS[name].metadata["check"](value)
+    except ConfigError as error:
+        raise type(error)(f"{where}: {error}") from error
+    except ValueError as error:
+        came = "***" if name in _CONFIDENTIAL else _short(value)
+        raise ConfigError(
+            f"{where} is {came} ({type(value).__name__}); expected {error}"
+        ) from error
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:79]}…"

@@ -1,0 +1,135 @@
+"""The errors that Flask-ErrTrack raises, and the one place that may swallow any.
+
+::
+
+    ErrTrackError
+    ├── ConfigError (ValueError)      set-up: an option is unknown or wrong
+    │   └── BadDsn                    the DSN cannot be read
+    ├── EnvelopeError (ValueError)    bytes that are not a Sentry envelope
+    ├── TransportError                not delivered now, worth another try
+    │   └── StoreError                the tracker's database does not work
+    ├── SeveralApps (RuntimeError)    which app is meant cannot be told
+    └── Refused                       never to be delivered: drop it and count it
+
+Set-up fails loud: :class:`ConfigError` leaves ``init_app``. Capture fails
+quiet: everything it does runs inside :class:`guard`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import TracebackType
+
+logger = logging.getLogger("flask_errtrack")
+
+
+class ErrTrackError(Exception):
+    """The base of every error that Flask-ErrTrack raises."""
+
+
+class ConfigError(ErrTrackError, ValueError):
+    """An option is unknown or has a value that cannot be used."""
+
+
+class SeveralApps(ErrTrackError, RuntimeError):
+    """One extension serves several apps, and no app context says which is meant."""
+
+
+class BadDsn(ConfigError):
+    """The DSN cannot be read. The message never holds its secret part."""
+
+
+class EnvelopeError(ErrTrackError, ValueError):
+    """Bytes that do not follow the envelope framing."""
+
+
+class TransportError(ErrTrackError):
+    """An envelope was not delivered, and may be tried again.
+
+    :param retry_after_seconds: how long the receiver asked to be left alone.
+    """
+
+    def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class StoreError(TransportError):
+    """The tracker's database cannot be used. The message says how to mend it."""
+
+
+class Refused(ErrTrackError):
+    """The receiver will never take this envelope; the message says why."""
+
+
+_own_work: ContextVar[bool] = ContextVar("errtrack_own_work", default=False)
+_reraise: ContextVar[bool] = ContextVar("errtrack_reraise", default=False)
+
+
+@contextmanager
+def own_work() -> Iterator[None]:
+    """Mark what runs inside as work of Flask-ErrTrack itself.
+
+    Log records made meanwhile (by a database driver, by a ``__repr__`` that
+    logs) are not captured, so that a fault of ours never feeds itself.
+    """
+    token = _own_work.set(True)
+    try:
+        yield
+    finally:
+        _own_work.reset(token)
+
+
+def is_own_work() -> bool:
+    """Tell whether the running code was called by Flask-ErrTrack itself."""
+    return _own_work.get()
+
+
+@contextmanager
+def swallowed_errors_raise() -> Iterator[None]:
+    """Let :class:`guard` pass errors on, for tests of Flask-ErrTrack itself."""
+    token = _reraise.set(True)
+    try:
+        yield
+    finally:
+        _reraise.reset(token)
+
+
+class guard:
+    """Swallow and log any ``Exception`` of the block, so that the host app goes on.
+
+    ``KeyboardInterrupt``, ``SystemExit`` and their like always pass. A block
+    that failed leaves :attr:`error` set.
+
+    :param doing: what the block does, for the log: "capturing an exception".
+    """
+
+    def __init__(self, doing: str) -> None:
+        self.doing = doing
+        self.error: Exception | None = None
+
+    def __enter__(self) -> guard:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        if _reraise.get():
+            return False
+        self.error = error
+        with own_work():
+            logger.error(
+                "Flask-ErrTrack failed while %s: %s: the app is not affected",
+                self.doing,
+                type(error).__name__,
+                exc_info=(type(error), error, traceback),
+            )
+        return True

@@ -1,0 +1,153 @@
+"""From an exception to an event: the chain, each with its type, text and stack.
+
+The order and the links are those of the Sentry protocol ("Exception
+Interface"): oldest first, ``exception_id`` 0 is the outermost.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from .event import Event, ExceptionValue, Level, LogEntry, Mechanism
+from .notes import note
+from .serialize import VARIABLE_LIMITS, Serializer, safe_text
+from .stacktrace import Stack, StackReader
+
+#: A chain or group with more exceptions is cut.
+MAX_EXCEPTIONS = 30
+MAX_NOTES = 20
+
+
+def new_event(level: Level = "error", event_id: str | None = None) -> Event:
+    """Return an event with nothing but its identity, time and level."""
+    return Event(
+        event_id=event_id or uuid.uuid4().hex,
+        timestamp=timestamp_now(),
+        platform="python",
+        level=level,
+    )
+
+
+def timestamp_now() -> str:
+    """Return the time as RFC 3339 text in UTC."""
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+
+
+def event_from_exception(
+    error: BaseException,
+    reader: StackReader,
+    mechanism: Mechanism,
+    event_id: str | None = None,
+) -> Event:
+    """Return an event with the whole chain of an exception.
+
+    :param mechanism: ``type`` and ``handled`` of the outermost exception.
+    """
+    event = new_event("error", event_id)
+    serialize = Serializer(VARIABLE_LIMITS)
+    values = []
+    for number, link in enumerate(_links(error)):
+        if number == MAX_EXCEPTIONS:
+            note(event, "left_out", "exception.values", f"more than {number}")
+            break
+        stack = reader.read(link.error.__traceback__, serialize)
+        if stack.left_out:
+            where = f"exception {number}: frames"
+            note(event, "left_out", where, f"{stack.left_out} in the middle")
+        values.append(_value(link, mechanism, stack))
+    event["exception"] = {"values": values[::-1]}
+    return event
+
+
+def event_from_message(
+    message: str,
+    level: Level = "info",
+    params: Any = None,
+    logger: str | None = None,
+    formatted: str | None = None,
+) -> Event:
+    """Return an event with a message: its template, arguments and full text."""
+    event = new_event(level)
+    event["logentry"] = LogEntry(message=message)
+    if params:
+        event["logentry"]["params"] = params
+        event["logentry"]["formatted"] = formatted or message
+    if logger:
+        event["logger"] = logger
+    return event
+
+
+class _Link:
+    """An exception and its place in the tree."""
+
+    def __init__(
+        self, error: BaseException, number: int, parent: int | None, source: str
+    ) -> None:
+        self.error = error
+        self.number = number
+        self.parent = parent
+        self.source = source
+
+    def children(self) -> list[tuple[BaseException, str]]:
+        error = self.error
+        found: list[tuple[BaseException, str]] = []
+        if error.__cause__ is not None:
+            found.append((error.__cause__, "__cause__"))
+        elif error.__context__ is not None and not error.__suppress_context__:
+            found.append((error.__context__, "__context__"))
+        if isinstance(error, BaseExceptionGroup):
+            for position, member in enumerate(error.exceptions):
+                found.append((member, f"exceptions[{position}]"))
+        return found
+
+
+def _links(error: BaseException) -> Iterator[_Link]:
+    """The exceptions of a chain or tree, the outermost first, each once."""
+    seen = {id(error)}
+    waiting = [(error, None, "")]
+    number = 0
+    while waiting:
+        current, parent, source = waiting.pop()
+        link = _Link(current, number, parent, source)
+        yield link
+        for child, child_source in reversed(link.children()):
+            if id(child) not in seen:
+                seen.add(id(child))
+                waiting.append((child, number, child_source))  # type: ignore[arg-type]
+        number += 1
+
+
+def _value(link: _Link, outermost: Mechanism, stack: Stack) -> ExceptionValue:
+    error = link.error
+    value = ExceptionValue(type=type(error).__name__, value=_text(error))
+    if type(error).__module__ != "builtins":
+        value["module"] = type(error).__module__
+    value["mechanism"] = _mechanism(link, outermost, stack.ends)
+    if stack.frames:
+        value["stacktrace"] = {"frames": stack.frames}
+    return value
+
+
+def _mechanism(link: _Link, outermost: Mechanism, ends: list[Any]) -> Mechanism:
+    mechanism = Mechanism(type="chained", exception_id=link.number)
+    if link.parent is None:
+        mechanism.update(outermost)
+    else:
+        mechanism["parent_id"] = link.parent
+        mechanism["source"] = link.source
+    if isinstance(link.error, BaseExceptionGroup):
+        mechanism["is_exception_group"] = True
+    if any(ends):
+        mechanism["data"] = {"frame_ends": [end and list(end) for end in ends]}
+    return mechanism
+
+
+def _text(error: BaseException) -> str:
+    notes = getattr(error, "__notes__", None)
+    texts = [safe_text(error)]
+    if isinstance(notes, list | tuple):
+        texts += [safe_text(note) for note in notes[:MAX_NOTES]]
+    return "\n".join(texts)

@@ -1,0 +1,168 @@
+"""Log records become breadcrumbs and events, and nobody's logging changes.
+
+The one patch of Flask-ErrTrack: ``Logger.callHandlers`` is wrapped while a client
+wants records. A handler on the root logger would silence ``logging.basicConfig``,
+``lastResort`` and Flask's default handler, and would miss loggers that do not
+propagate; the wrap sees each record after the logger's own filters, and only
+looks.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import logging
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from .client import Client
+from .errors import guard, is_own_work
+from .event import Level
+
+#: Their records would be about us, or come from below us.
+_OWN_LOGGERS = ("flask_errtrack",)
+# What logging itself puts on a record; the rest is the caller's ``extra``.
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {
+    "message",
+    "asctime",
+    "taskName",
+}
+
+_lock = threading.Lock()
+_watchers: tuple[LogWatcher, ...] = ()
+_original: Callable[[logging.Logger, logging.LogRecord], None] | None = None
+
+
+class LogWatcher:
+    """Turns the records that concern one client into breadcrumbs and events.
+
+    The client is held weakly: an app that is no more wants no records.
+    """
+
+    def __init__(self, client: Client) -> None:
+        config = client.config
+        self._client = weakref.ref(client, lambda _: unwatch(self))
+        self._breadcrumb_level = config.breadcrumb_level
+        self._event_level = config.event_level
+        self._exclusions = (*_OWN_LOGGERS, *config.logging_exclusions)
+        self._excluded: dict[str, bool] = {}
+
+    def see(self, record: logging.LogRecord, is_alone: bool) -> None:
+        """Look at a record; never raises, never changes it.
+
+        :param is_alone: no other client wants records: what is logged outside of
+            every app concerns this one.
+        """
+        client = self._client()
+        if client is None or is_own_work() or not client.is_enabled:
+            return
+        place = client.host.place()
+        is_event = _is_at(record, self._event_level)
+        is_crumb = _is_at(record, self._breadcrumb_level) and place == "inside"
+        if not (is_event or is_crumb) or self._is_excluded(record.name):
+            return
+        if place == "inside" or (place == "outside" and is_alone):
+            self._tell(client, record, is_event, is_crumb)
+
+    def _tell(
+        self, client: Client, record: logging.LogRecord, is_event: bool, is_crumb: bool
+    ) -> None:
+        with guard("looking at a log record"):
+            if is_event:
+                self._capture(client, record)
+            if is_crumb:
+                client.add_breadcrumb(
+                    type="log",
+                    category=record.name,
+                    level=level_of(record.levelno),
+                    message=record.getMessage(),
+                    data=_extra(record),
+                    hint={"log_record": record},
+                )
+
+    def _capture(self, client: Client, record: logging.LogRecord) -> None:
+        hint = {"log_record": record}
+        level, extra = level_of(record.levelno), _extra(record)
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            client.capture_exception(
+                error,
+                mechanism="logging",
+                hint=hint,
+                message={
+                    "logger": record.name,
+                    "logentry": {"message": str(record.msg)[:8192]},
+                },
+                level=level,
+                extra=extra,
+            )
+        else:
+            client.capture_message(
+                str(record.msg),
+                level,
+                params=record.args,
+                formatted=record.getMessage(),
+                logger=record.name,
+                hint=hint,
+                extra=extra,
+            )
+
+    def _is_excluded(self, name: str) -> bool:
+        found = self._excluded.get(name)
+        if found is None:
+            found = self._excluded[name] = any(
+                name.startswith(f"{one}.") or fnmatch.fnmatchcase(name, one)
+                for one in self._exclusions
+            )
+        return found
+
+
+def watch(watcher: LogWatcher) -> None:
+    """Let a watcher see every record from now on."""
+    global _watchers, _original  # noqa: PLW0603 - Logger is the process's, too
+    with _lock:
+        _watchers = (*_watchers, watcher)
+        if _original is None:
+            _original = logging.Logger.callHandlers
+            setattr(logging.Logger, "callHandlers", _call_handlers)  # noqa: B010 - a patch
+
+
+def unwatch(watcher: LogWatcher) -> None:
+    """Let a watcher see no more; without any, ``Logger`` is as it was."""
+    global _watchers, _original  # noqa: PLW0603 - Logger is the process's, too
+    with _lock:
+        _watchers = tuple(one for one in _watchers if one is not watcher)
+        is_ours = logging.Logger.callHandlers is _call_handlers
+        if not _watchers and _original is not None and is_ours:
+            setattr(logging.Logger, "callHandlers", _original)  # noqa: B010 - a patch
+            _original = None
+
+
+def level_of(number: int) -> Level:
+    """Return the protocol's level for a level of logging."""
+    if number >= logging.CRITICAL:
+        return "fatal"
+    if number >= logging.ERROR:
+        return "error"
+    if number >= logging.WARNING:
+        return "warning"
+    return "info" if number >= logging.INFO else "debug"
+
+
+def _call_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
+    assert _original is not None
+    try:
+        _original(logger, record)
+    finally:
+        watchers = _watchers
+        for watcher in watchers:
+            watcher.see(record, is_alone=len(watchers) == 1)
+
+
+def _is_at(record: logging.LogRecord, level: int | None) -> bool:
+    return level is not None and record.levelno >= level
+
+
+def _extra(record: logging.LogRecord) -> dict[str, Any]:
+    return {key: value for key, value in vars(record).items() if key not in _STANDARD}

@@ -1,0 +1,176 @@
+"""How an option is declared, and the checks that an option can have.
+
+A check takes what the developer wrote and returns the value to keep; a
+``ValueError`` says what was expected. Knows no option by name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Collection, Mapping
+from logging import getLevelNamesMapping
+from typing import Any
+
+from .dsn import Dsn
+from .errors import ConfigError
+
+#: Returns the value to keep; a ValueError says what was expected.
+Check = Callable[[Any], Any]
+
+
+def instance_of(kind: type, expected: str) -> Check:
+    def check(value: Any) -> Any:
+        if not isinstance(value, kind) or (
+            isinstance(value, bool) and kind is not bool
+        ):
+            raise ValueError(expected)
+        return value
+
+    return check
+
+
+def optional(check: Check) -> Check:
+    return lambda value: None if value is None else check(value)
+
+
+def number(low: float, high: float = float("inf"), *, whole: bool = False) -> Check:
+    kinds = (int,) if whole else (int, float)
+    kind = "a whole number" if whole else "a number"
+    bounds = f"from {low} to {high}" if high != float("inf") else f"of {low} or more"
+
+    def check(value: Any) -> Any:
+        if isinstance(value, bool) or not isinstance(value, kinds):
+            raise ValueError(f"{kind} {bounds}")
+        if not low <= value <= high:
+            raise ValueError(f"{kind} {bounds}")
+        return value
+
+    return check
+
+
+def either(*checks: Check) -> Check:
+    """The first check that takes the value; else what all of them expected."""
+
+    def check(value: Any) -> Any:
+        expected = []
+        for one in checks:
+            try:
+                return one(value)
+            except ConfigError:
+                raise
+            except ValueError as error:
+                expected.append(str(error))
+        raise ValueError(", or ".join(expected))
+
+    return check
+
+
+def one_of(*values: object) -> Check:
+    def check(value: Any) -> Any:
+        if not any(value is one or value == one for one in values):
+            raise ValueError("one of " + ", ".join(repr(one) for one in values))
+        return value
+
+    return check
+
+
+def a_callable(value: Any) -> Any:
+    if not callable(value):
+        raise ValueError("a callable")
+    return value
+
+
+def list_of(check: Check, expected: str) -> Check:
+    def check_list(value: Any) -> Any:
+        if isinstance(value, str | bytes) or not isinstance(value, Collection):
+            raise ValueError(f"a list of {expected}")
+        try:
+            return tuple(check(item) for item in value)
+        except ValueError as error:
+            raise ValueError(f"a list of {expected}") from error
+
+    return check_list
+
+
+def pattern(value: Any) -> re.Pattern[str]:
+    try:
+        return re.compile(value)
+    except (re.error, TypeError) as error:
+        raise ValueError(f"a regular expression ({error})") from error
+
+
+def exception(value: Any) -> Any:
+    is_class = isinstance(value, type) and issubclass(value, BaseException)
+    if not is_class and not (isinstance(value, str) and value):
+        raise ValueError("an exception class or dotted name")
+    return value
+
+
+def tags(value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        raise ValueError("a dict of tag names and values")
+    return {str(key): str(item) for key, item in value.items()}
+
+
+def dsn(value: Any) -> Dsn | None:
+    text = TEXT(value)
+    return Dsn.parse(text) if text.strip() else None
+
+
+def database_url(value: Any) -> str:
+    schemes = ("sqlite:///", "postgresql://", "postgresql+psycopg://")
+    if not isinstance(value, str) or not value.startswith(schemes):
+        raise ValueError(
+            "a URL that begins with sqlite:/// or postgresql://, such as "
+            "postgresql://user:password@host/database"
+        )
+    return value
+
+
+def transport(value: Any) -> Any:
+    if not callable(getattr(value, "send", None)):
+        raise ValueError("an object with a method send(envelope)")
+    return value
+
+
+def url_prefix(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"(/[\w.~-]+)+/?", value):
+        raise ValueError('a path below the root, such as "/errtrack"')
+    return value.rstrip("/")
+
+
+def log_level(value: Any) -> int:
+    levels = getLevelNamesMapping()
+    level = levels.get(value.upper()) if isinstance(value, str) else value
+    if isinstance(level, bool) or not isinstance(level, int):
+        raise ValueError('a logging level such as logging.ERROR or "ERROR"')
+    return level
+
+
+TEXT = instance_of(str, "a text")
+FLAG = instance_of(bool, "True or False")
+NAMES = list_of(TEXT, "names")
+SECONDS = number(0.0)
+
+
+def option(
+    group: str,
+    default: Any,
+    check: Check,
+    help: str,
+    *,
+    shown: str | None = None,
+    keyword_only: bool = False,
+) -> Any:
+    """Declare an option: a dataclass field that carries its check and help."""
+    metadata = {
+        "group": group,
+        "check": check,
+        "help": help,
+        "shown": shown,
+        "keyword_only": keyword_only,
+    }
+    if isinstance(default, dict):
+        return dataclasses.field(default_factory=default.copy, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)

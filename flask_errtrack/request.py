@@ -1,0 +1,280 @@
+"""What Flask knows of the running request, for an event.
+
+Everything is what Flask sees: right behind ``ProxyFix``. Nothing is caused: no
+body is read that the app has not read, no user is loaded, no session is marked
+as used, no attribute is fetched from a database.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, cast
+
+import flask
+from flask.globals import request_ctx
+from werkzeug.datastructures import MultiDict
+
+from .config import Config
+from .errors import guard
+from .event import Event, User
+from .notes import attempt
+from .scope import user_from_mapping
+from .serialize import DATA_LIMITS, Serializer, safe_text
+
+#: Never sent, or only with ``send_default_pii``: who is asking, and by what right.
+PRIVATE_HEADERS = {
+    "authorization",
+    "cf-connecting-ip",
+    "cookie",
+    "forwarded",
+    "proxy-authorization",
+    "true-client-ip",
+    "x-client-ip",
+    "x-forwarded-for",
+    "x-real-ip",
+}
+BODY_SIZES_BYTES = {"never": 0, "small": 1_000, "medium": 10_000, "always": 1_000_000}
+
+
+def describe_request(event: Event, request: flask.Request, config: Config) -> None:
+    """Add the request to an event; a part that fails leaves a note instead."""
+    made: dict[str, Any] = {}
+    facts: dict[str, Any] = {"type": "flask"}
+    parts: list[tuple[str, Callable[[], Any]]] = [
+        ("method", lambda: made.update(method=request.method)),
+        ("url", lambda: made.update(url=request.base_url)),
+        ("query_string", lambda: made.update(_query_string(request))),
+        ("headers", lambda: made.update(headers=_headers(request, config))),
+        ("data", lambda: _add_body(made, facts, request, config)),
+        ("route", lambda: _add_route(event, facts, request, config)),
+    ]
+    if config.send_default_pii:
+        parts.append(("cookies", lambda: made.update(cookies=dict(request.cookies))))
+        parts.append(("env", lambda: made.update(_address(request))))
+    for name, add in parts:
+        attempt(event, f"request.{name}", add)
+    event["request"] = cast("Any", made)
+    event.setdefault("contexts", {})["flask"] = facts
+
+
+def describe_user(event: Event, request: flask.Request, config: Config) -> None:
+    """Add the user of the request to an event, unless it has one."""
+    if "user" not in event:
+        user = User()
+        if config.user_callback is not None:
+            attempt(event, "user_callback", lambda: _ask(user, request, config))
+        else:
+            attempt(event, "user", lambda: _add_login_user(event, user, config))
+        if config.send_default_pii and request.remote_addr:
+            user.setdefault("ip_address", request.remote_addr)
+        if user:
+            event["user"] = user
+
+
+def secrets_of_request(request: flask.Request) -> set[str]:
+    """Return the request's own credentials, to be redacted wherever they occur."""
+    found = set(request.cookies.values())
+    for name in ("Authorization", "Proxy-Authorization"):
+        header = request.headers.get(name, "")
+        found |= {header, header.partition(" ")[2].strip()}
+    if request.authorization is not None and request.authorization.password:
+        found.add(request.authorization.password)
+    return {value for value in found if value}
+
+
+def person_of() -> tuple[str, str]:
+    """Return name and mail of the loaded Flask-Login user, as far as stored."""
+    user = _loaded_user()
+    if user is None or not _truth_of(user, "is_authenticated", True):
+        return "", ""
+    names = (_stored(user, key) for key in ("name", "username"))
+    name = next((found for found in names if isinstance(found, str)), "")
+    email = _stored(user, "email")
+    return name, email if isinstance(email, str) else ""
+
+
+def _query_string(request: flask.Request) -> dict[str, str]:
+    query = request.query_string.decode("utf-8", "replace")
+    return {"query_string": query} if query else {}
+
+
+def _headers(request: flask.Request, config: Config) -> list[list[str]]:
+    return [
+        [name, value]
+        for name, value in request.headers
+        if config.send_default_pii
+        and name.lower() != "cookie"
+        or name.lower() not in PRIVATE_HEADERS
+    ]
+
+
+def _address(request: flask.Request) -> dict[str, Any]:
+    address = request.remote_addr
+    return {"env": {"REMOTE_ADDR": address}} if address else {}
+
+
+def _add_route(
+    event: Event, facts: dict[str, Any], request: flask.Request, config: Config
+) -> None:
+    rule = request.url_rule
+    if rule is not None:
+        facts.update(endpoint=rule.endpoint, rule=rule.rule)
+        if request.blueprint:
+            facts["blueprint"] = request.blueprint
+        if request.view_args:
+            facts["view_args"] = Serializer(DATA_LIMITS)(request.view_args)
+    if "transaction" in event:
+        return
+    if rule is None:
+        event["transaction"], source = request.path, "url"
+    elif config.transaction_style == "url":
+        event["transaction"], source = rule.rule, "route"
+    else:
+        event["transaction"], source = rule.endpoint, "component"
+    event["transaction_info"] = {"source": source}
+
+
+def _add_body(
+    made: dict[str, Any], facts: dict[str, Any], request: flask.Request, config: Config
+) -> None:
+    limit = config.max_request_body_size
+    limit = BODY_SIZES_BYTES[limit] if isinstance(limit, str) else limit
+    if not limit or request.method in ("GET", "HEAD", "OPTIONS"):
+        return
+    size, body = _cached_body(request)
+    if size is None:
+        length = request.content_length
+        if length or "Transfer-Encoding" in request.headers:
+            facts["request_body"] = "not read by the app"
+            if "stream" in request.__dict__:
+                facts["request_body"] = "read by the app as a stream"
+    elif size > limit:
+        facts["request_body"] = f"left out: {size} bytes, more than {limit}"
+    else:
+        made["data"] = body
+
+
+def _cached_body(request: flask.Request) -> tuple[int | None, Any]:
+    """What the app has parsed or kept of the body: its size in bytes, and it.
+
+    These are the places where Werkzeug caches; to look there reads nothing.
+    """
+    stored = request.__dict__
+    form = stored.get("form")
+    if isinstance(form, MultiDict) and (form or stored.get("files")):
+        return _form(form, stored.get("files") or MultiDict())
+    data = stored.get("_cached_data")
+    if not isinstance(data, bytes) or not data:
+        return None, None
+    if request.is_json:
+        with contextlib.suppress(ValueError, RecursionError):
+            return len(data), json.loads(data)
+    return len(data), data.decode("utf-8", "replace")
+
+
+def _form(form: Any, files: Any) -> tuple[int, dict[str, Any]]:
+    size = sum(len(key) + len(value) for key, value in form.items(multi=True))
+    made: dict[str, Any] = {key: _one_or_all(values) for key, values in form.lists()}
+    for key, uploads in files.lists():
+        names = [f"<file {one.filename!r}, {one.mimetype}>" for one in uploads]
+        made[key] = _one_or_all(names)
+    return size, made
+
+
+def _one_or_all(values: list[Any]) -> Any:
+    return values[0] if len(values) == 1 else values
+
+
+def _ask(user: User, request: flask.Request, config: Config) -> None:
+    assert config.user_callback is not None
+    answer = config.user_callback(request)
+    if answer is not None:
+        user.update(user_from_mapping(answer))
+
+
+def _add_login_user(event: Event, user: User, config: Config) -> None:
+    loaded, stored_id = _loaded_user(), _session_value("_user_id")
+    if loaded is None and stored_id is None:
+        return
+    is_authenticated = _truth_of(loaded, "is_authenticated", True)
+    is_anonymous = _truth_of(loaded, "is_anonymous", False)
+    if is_authenticated and not is_anonymous:
+        user_id = _identity(loaded) if stored_id is None else stored_id
+        if user_id is not None:
+            user["id"] = safe_text(user_id)
+    user["data"] = {
+        "is_authenticated": is_authenticated,
+        "is_anonymous": is_anonymous,
+    }
+    if loaded is not None:
+        _add_user_attributes(event, user, loaded, config.user_attrs)
+
+
+def _add_user_attributes(
+    event: Event, user: User, loaded: Any, names: Iterable[str]
+) -> None:
+    for name in names:
+        add = partial(_add_user_attribute, user, loaded, name)
+        attempt(event, f"user_attrs.{name}", add)
+
+
+def _add_user_attribute(user: User, loaded: Any, name: str) -> None:
+    value = _stored(loaded, name)
+    if name in ("email", "username") and value is not None:
+        user[name] = safe_text(value)  # type: ignore[literal-required]
+    elif value is not None:
+        user["data"][name] = Serializer(DATA_LIMITS)(value)
+
+
+def _loaded_user() -> Any:
+    """The user that Flask-Login has loaded in this request, if it has."""
+    return flask.g.get("_login_user") if flask.has_app_context() else None
+
+
+def _session_value(key: str) -> Any:
+    """A value of the session, without marking the session as used.
+
+    Marking it would add ``Vary: Cookie`` to the response.
+    """
+    if not flask.has_request_context():
+        return None
+    context = cast("Any", request_ctx)._get_current_object()
+    session = context.__dict__.get("_session", context.__dict__.get("session"))
+    return dict.get(session, key) if isinstance(session, dict) else None
+
+
+def _identity(user: Any) -> Any:
+    state = _mapped_state(user)
+    if state is not None:
+        # The primary key as the object was loaded; asking it might query.
+        key = getattr(state, "key", None)
+        return key[1][0] if key else user.__dict__.get("id")
+    return user.get_id()
+
+
+def _truth_of(user: Any, name: str, default: bool) -> bool:
+    if user is None:
+        return default
+    value = None
+    with guard(f"reading {name} of the user"):
+        value = _stored(user, name)
+    return default if value is None else bool(value)
+
+
+def _stored(user: Any, name: str) -> Any:
+    """An attribute of a user, unless to read it might run a query."""
+    state = _mapped_state(user)
+    if state is not None:
+        if name in user.__dict__:
+            return user.__dict__[name]
+        if name in state.manager or state.expired_attributes:
+            return None
+    return getattr(user, name, None)
+
+
+def _mapped_state(user: Any) -> Any:
+    """The SQLAlchemy state of a mapped object, else None."""
+    return getattr(user, "__dict__", {}).get("_sa_instance_state")

@@ -1,0 +1,130 @@
+"""Who may see the dashboard. Closed, unless one of three doors opens it.
+
+The doors: a loopback client in debug mode, the app's ``dashboard_access``, and
+a cookie that a login link has set. Knows nothing of the store or of pages.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from flask import Request, Response, current_app, request
+
+from ..errors import guard
+from ..signing import BadToken, make_token, read_token
+
+COOKIE_NAME = "errtrack_access"
+COOKIE_MAX_AGE_SECONDS = 12 * 3600
+LOGIN_MAX_AGE_SECONDS = 600
+_LOGIN, _COOKIE = "login", "access"
+# A request with one of these has come through a proxy or a tunnel.
+_FORWARDING_HEADERS = (
+    "Forwarded",
+    "Via",
+    "X-Forwarded-For",
+    "X-Forwarded-Host",
+    "X-Real-IP",
+)
+
+
+def login_token(keys: Sequence[str | bytes]) -> str:
+    """Return a token for ``/login?token=…`` that is good for ten minutes."""
+    return make_token(keys, _LOGIN, "dashboard")
+
+
+@dataclass(frozen=True)
+class Access:
+    """Decides about the running request.
+
+    :param keys: the app's signing keys, asked for anew each time.
+    :param dashboard_access: the app's own rule; one that raises closes.
+    """
+
+    keys: Callable[[], Sequence[str | bytes]]
+    dashboard_access: Callable[[], bool] | None = None
+
+    def is_open(self) -> bool:
+        """Tell whether the running request may see the dashboard."""
+        return (
+            self._holds_cookie()
+            or (current_app.debug and is_local(request))
+            or self._is_let_in()
+        )
+
+    def log_in(self, response: Response, token: str, path: str) -> None:
+        """Set the cookie that opens ``path`` and all below for twelve hours.
+
+        :raises BadToken: if the token of the login link is forged or too old.
+        """
+        keys = self.keys()
+        read_token(keys, _LOGIN, token, LOGIN_MAX_AGE_SECONDS)
+        response.set_cookie(
+            COOKIE_NAME,
+            make_token(keys, _COOKIE, "dashboard"),
+            max_age=COOKIE_MAX_AGE_SECONDS,
+            path=path,
+            secure=request.is_secure,
+            httponly=True,
+            samesite="Lax",
+        )
+
+    def _holds_cookie(self) -> bool:
+        token = request.cookies.get(COOKIE_NAME)
+        if not token:
+            return False
+        try:
+            read_token(self.keys(), _COOKIE, token, COOKIE_MAX_AGE_SECONDS)
+        except BadToken:
+            return False
+        return True
+
+    def _is_let_in(self) -> bool:
+        if self.dashboard_access is None:
+            return False
+        with guard("asking dashboard_access"):
+            return bool(self.dashboard_access())
+        return False
+
+
+def is_local(request: Request) -> bool:
+    """Tell whether a request comes from this very machine, and means it.
+
+    A tunnel connects from here, too, but forwards; and a foreign page whose
+    name has been pointed at this machine asks for a foreign host.
+    """
+    if any(name in request.headers for name in _FORWARDING_HEADERS):
+        return False
+    return _is_loopback(request.remote_addr or "") and _is_local_host(request.host)
+
+
+def is_same_origin(request: Request) -> bool:
+    """Tell whether a form was sent from a page of ours.
+
+    Every browser sends one of the two headers with a POST; what sends neither
+    is no browser, and carries nobody's cookies.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site == "same-origin"
+    origin = request.headers.get("Origin")
+    return origin is None or urlsplit(origin).netloc == request.host
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    mapped = getattr(found, "ipv4_mapped", None)
+    return (mapped or found).is_loopback
+
+
+def _is_local_host(host: str) -> bool:
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return False
+    return name in ("localhost", "127.0.0.1", "::1") or name.endswith(".localhost")

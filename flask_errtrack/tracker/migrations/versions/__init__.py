@@ -1,0 +1,1 @@
+"""One file a revision; ``REVISIONS`` in the package above names them in order."""

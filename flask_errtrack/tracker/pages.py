@@ -1,0 +1,223 @@
+"""What each page of the dashboard shows: one frozen object a page.
+
+Owns which facts go together. The SQL is in ``reads``, the list of issues in
+``issue_list``, an event in ``event_view``. Knows nothing of requests or HTML.
+``now`` is in seconds since 1970; every function raises ``StoreError`` if the
+tracker's database cannot be used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
+
+from sqlalchemy import Connection
+
+from . import reads, trend
+from .event_view import EventView, event_view
+from .issue_list import (
+    PAGE_SIZE,
+    IssueListPage,
+    IssueView,
+    Paging,
+    issue_dict,
+    issue_list_page,
+    issue_rows,
+    issue_view,
+    paging_of,
+)
+from .reads import Record
+from .store import Store
+from .words import Moment, Value, moment, one_line, value
+
+__all__ = [
+    "FeedbackListPage",
+    "IssueListPage",
+    "IssuePage",
+    "event_page",
+    "event_payload",
+    "feedback_list_page",
+    "find_event",
+    "issue_list_page",
+    "issue_page",
+    "issue_rows",
+]
+
+_MAX_TAG_VALUES = 4
+
+
+@dataclass(frozen=True)
+class TagShare:
+    """A tag's most frequent values, each with its share of all events in words."""
+
+    key: str
+    values: tuple[tuple[str, str], ...]
+    more: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a person wrote; ``is_of_event`` if about the event that is shown."""
+
+    who: str
+    email: str
+    comments: Value
+    time: Moment
+    event_id: str
+    issue_id: int | None
+    issue_title: str
+    is_of_event: bool
+
+
+@dataclass(frozen=True)
+class Related:
+    """Another issue that breaks in the same place."""
+
+    id: int
+    title: str
+    status: str
+
+
+@dataclass(frozen=True)
+class IssuePage:
+    """An issue with one of its events; both are ``None`` if none is kept.
+
+    ``place`` is where the event stands among those kept.
+    """
+
+    issue: IssueView
+    bars: tuple[trend.Bar, ...]
+    event: EventView | None
+    place: Record
+    tag_shares: tuple[TagShare, ...]
+    related: tuple[Related, ...]
+    reports: tuple[Report, ...]
+    report_count: int
+
+
+@dataclass(frozen=True)
+class FeedbackListPage:
+    """What people wrote, the newest first."""
+
+    reports: tuple[Report, ...]
+    paging: Paging
+
+
+def issue_page(store: Store, issue_id: int, now: float) -> IssuePage | None:
+    """Return an issue with its newest event; ``None`` if there is no such issue."""
+    with store.reading() as connection:
+        issue = reads.issue(connection, issue_id)
+        if issue is None:
+            return None
+        return _page(connection, issue, reads.newest_event(connection, issue_id), now)
+
+
+def event_page(store: Store, event_id: str, now: float) -> IssuePage | None:
+    """Return an event with its issue; ``None`` if there is no such event."""
+    with store.reading() as connection:
+        event = reads.event(connection, event_id)
+        if event is None or event.issue_id is None:
+            return None
+        issue = reads.issue(connection, event.issue_id)
+        return _page(connection, issue, event, now)
+
+
+def event_payload(store: Store, event_id: str) -> dict[str, Any] | None:
+    """Return an event as it is stored; ``None`` if there is no such event."""
+    found = find_event(store, event_id)
+    return found[0] if found else None
+
+
+def find_event(
+    store: Store, event_or_issue: str
+) -> tuple[dict[str, Any], dict[str, Any] | None] | None:
+    """Return an event and its issue, as ``issue_rows`` has it.
+
+    :param event_or_issue: an event id, or the number of an issue, which means
+        its newest event.
+    """
+    wanted = event_or_issue.strip().lower().replace("-", "").removeprefix("#")
+    with store.reading() as connection:
+        event = reads.event(connection, wanted)
+        if event is None and wanted.isdecimal() and len(wanted) < 19:
+            event = reads.newest_event(connection, int(wanted))
+        if event is None:
+            return None
+        issue = reads.issue(connection, event.issue_id) if event.issue_id else None
+    return reads.unpacked(event), issue_dict(issue) if issue else None
+
+
+def feedback_list_page(store: Store, *, page: int = 1, now: float) -> FeedbackListPage:
+    """Return a page of 25 pieces of feedback."""
+    page = max(page, 1)
+    with store.reading() as connection:
+        found = reads.reports(connection, PAGE_SIZE, (page - 1) * PAGE_SIZE)
+    total = found[0].reports if found else 0
+    return FeedbackListPage(
+        tuple(_report(row, row.title or "", "", now) for row in found),
+        paging_of(page, len(found), total, dict),
+    )
+
+
+def _page(
+    connection: Connection, issue: Record, event: Record | None, now: float
+) -> IssuePage:
+    since = int(now // trend.HOUR_SECONDS) - trend.TREND_DAYS * trend.DAY_HOURS
+    hours = reads.hours(connection, [issue.id], since)
+    event_id = event.event_id if event else ""
+    reports = reads.reports_of_issue(connection, issue.id, event_id)
+    related = reads.related_issues(connection, issue.id)
+    return IssuePage(
+        issue=issue_view(issue, reads.projects(connection), now),
+        bars=tuple(trend.daily_bars(hours.get(issue.id, {}), now)),
+        event=_event(event, now) if event else None,
+        place=reads.neighbours(connection, issue.id, event.id) if event else None,
+        tag_shares=_shares(reads.tag_counts(connection, issue.id)),
+        related=tuple(
+            Related(row.id, one_line(row.title), row.status) for row in related
+        ),
+        reports=tuple(_report(row, "", event_id, now) for row in reports),
+        report_count=reports[0].reports if reports else 0,
+    )
+
+
+def _event(row: Record, now: float) -> EventView:
+    return event_view(reads.unpacked(row), row.event_id, row.received_at, now)
+
+
+def _shares(rows: Sequence[Record]) -> tuple[TagShare, ...]:
+    shares = []
+    for key, group in groupby(
+        sorted(rows, key=attrgetter("key")), key=attrgetter("key")
+    ):
+        found = list(group)
+        total = sum(row.event_count for row in found)
+        values = tuple(
+            (one_line(row.value, 60), _share(row.event_count, total))
+            for row in found[:_MAX_TAG_VALUES]
+        )
+        shares.append(
+            TagShare(one_line(key, 60), values, max(len(found) - _MAX_TAG_VALUES, 0))
+        )
+    return tuple(shares)
+
+
+def _share(events: int, total: int) -> str:
+    percent = round(100 * events / total)
+    return f"{percent} %" if percent or not events else "< 1 %"
+
+
+def _report(row: Record, issue_title: str, event_id: str, now: float) -> Report:
+    return Report(
+        who=one_line(row.name or row.email) or "Anonymous",
+        email=one_line(row.email) if row.name else "",
+        comments=value(row.comments),
+        time=moment(row.received_at, now),
+        event_id=row.event_id,
+        issue_id=row.issue_id,
+        issue_title=one_line(issue_title),
+        is_of_event=row.event_id == event_id,
+    )

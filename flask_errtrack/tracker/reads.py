@@ -1,0 +1,252 @@
+"""The queries behind the pages: rows in, rows out, on an open connection.
+
+Owns the SQL of reading and the unpacking of payloads. Each function is one
+query, however many issues or events there are.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    case,
+    func,
+    select,
+    true,
+)
+
+from . import schema
+
+# A row of SQLAlchemy; how it is typed differs between 2.0 and 2.1.
+Record = Any
+Sort = Literal["now", "last_seen", "first_seen", "events", "users"]
+Status = Literal["unresolved", "regressed", "resolved", "muted", "all"]
+
+DAY_HOURS = 24
+# One more person weighs as much as so many more events.
+_PERSON_WEIGHT = 10
+_MAX_TAGS = 200
+_MAX_RELATED = 5
+_MAX_REPORTS = 20
+
+_issue = schema.issue.c
+_event = schema.event.c
+_hour = schema.issue_hour.c
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which issues to show. Empty and ``None`` mean all."""
+
+    status: Status = "all"
+    environment: str = ""
+    project_id: int | None = None
+
+    def where(self) -> ColumnElement[bool]:
+        """Return the condition on the issue table."""
+        conditions = [self.scope()]
+        if self.status == "regressed":
+            conditions += [_issue.is_regressed, _issue.status == "unresolved"]
+        elif self.status != "all":
+            conditions.append(_issue.status == self.status)
+        return and_(*conditions)
+
+    def scope(self) -> ColumnElement[bool]:
+        """Return the condition without the status."""
+        conditions: list[ColumnElement[bool]] = [true()]
+        if self.environment:
+            conditions.append(_issue.environment == self.environment)
+        if self.project_id is not None:
+            conditions.append(_issue.project_id == self.project_id)
+        return and_(*conditions)
+
+
+def issues(
+    connection: Connection,
+    choice: Choice,
+    sort: Sort,
+    this_hour: int,
+    limit: int,
+    offset: int = 0,
+) -> Sequence[Record]:
+    """Return issues, each with ``recent_count``: its events of the last 24 hours."""
+    recent = (
+        select(_hour.issue_id, func.sum(_hour.event_count).label("events"))
+        .where(_hour.hour > this_hour - DAY_HOURS)
+        .group_by(_hour.issue_id)
+        .subquery()
+    )
+    events = func.coalesce(recent.c.events, 0)
+    # Who was hit when is not kept: never more people than events, nor than all.
+    people = case((_issue.user_count < events, _issue.user_count), else_=events)
+    orders: Mapping[Sort, ColumnElement[Any]] = {
+        "now": events + _PERSON_WEIGHT * people,
+        "last_seen": _issue.last_seen,
+        "first_seen": _issue.first_seen,
+        "events": _issue.event_count,
+        "users": _issue.user_count,
+    }
+    query = (
+        select(schema.issue, events.label("recent_count"))
+        .outerjoin(recent, recent.c.issue_id == _issue.id)
+        .where(choice.where())
+        .order_by(orders[sort].desc(), _issue.last_seen.desc(), _issue.id.desc())
+    )
+    return connection.execute(query.limit(limit).offset(offset)).all()
+
+
+def issue_counts(connection: Connection) -> Sequence[Record]:
+    """Return ``issues``: how many there are by project, environment and state."""
+    keys = _issue.project_id, _issue.environment, _issue.status, _issue.is_regressed
+    query = select(*keys, func.count().label("issues")).group_by(*keys)
+    return connection.execute(query).all()
+
+
+def projects(connection: Connection) -> dict[int, str]:
+    """Return the names of all projects by id."""
+    query = select(schema.project.c.id, schema.project.c.name)
+    return {row.id: row.name for row in connection.execute(query)}
+
+
+def hours(
+    connection: Connection, issue_ids: Iterable[int], since_hour: int
+) -> dict[int, dict[int, int]]:
+    """Return events per hour, by issue, of the hours from ``since_hour`` on."""
+    query = select(_hour.issue_id, _hour.hour, _hour.event_count).where(
+        _hour.issue_id.in_(list(issue_ids)), _hour.hour >= since_hour
+    )
+    found: dict[int, dict[int, int]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.issue_id, {})[row.hour] = row.event_count
+    return found
+
+
+def transactions(connection: Connection, issue_ids: Iterable[int]) -> dict[int, str]:
+    """Return the most frequent transaction of each issue that has one."""
+    tag = schema.issue_tag.c
+    query = (
+        select(tag.issue_id, tag.value)
+        .where(tag.issue_id.in_(list(issue_ids)), tag.key == "transaction")
+        .order_by(tag.event_count, tag.value)
+    )
+    # The last one wins: that with the most events.
+    return {row.issue_id: row.value for row in connection.execute(query)}
+
+
+def issue(connection: Connection, issue_id: int) -> Record | None:
+    """Return an issue."""
+    return _first(connection, select(schema.issue).where(_issue.id == issue_id))
+
+
+def newest_event(connection: Connection, issue_id: int) -> Record | None:
+    """Return the newest event of an issue that is kept."""
+    query = select(schema.event).where(_event.issue_id == issue_id)
+    return _first(connection, query.order_by(_event.id.desc()).limit(1))
+
+
+def event(connection: Connection, event_id: str) -> Record | None:
+    """Return an event; the newest, where two projects use the same id."""
+    query = select(schema.event).where(_event.event_id == event_id)
+    return _first(connection, query.order_by(_event.id.desc()).limit(1))
+
+
+def neighbours(connection: Connection, issue_id: int, row_id: int) -> Record:
+    """Return where an event stands among the kept events of its issue.
+
+    :return: ``kept``, ``position`` from 1, and the event ids ``first_id``,
+        ``previous_id``, ``next_id`` and ``last_id``, ``None`` where there is none.
+    """
+
+    def event_id_at(place: Select[tuple[int]]) -> ColumnElement[str | None]:
+        query = select(_event.event_id).where(_event.id == place.scalar_subquery())
+        return query.scalar_subquery()
+
+    of_issue = _event.issue_id == issue_id
+    lowest = select(func.min(_event.id)).where(of_issue)
+    highest = select(func.max(_event.id)).where(of_issue)
+    kept = select(func.count()).where(of_issue)
+    return connection.execute(
+        select(
+            kept.scalar_subquery().label("kept"),
+            kept.where(_event.id <= row_id).scalar_subquery().label("position"),
+            event_id_at(lowest).label("first_id"),
+            event_id_at(highest.where(_event.id < row_id)).label("previous_id"),
+            event_id_at(lowest.where(_event.id > row_id)).label("next_id"),
+            event_id_at(highest).label("last_id"),
+        )
+    ).one()
+
+
+def tag_counts(connection: Connection, issue_id: int) -> Sequence[Record]:
+    """Return ``key, value, event_count`` of an issue's tags, most frequent first."""
+    tag = schema.issue_tag.c
+    query = select(tag.key, tag.value, tag.event_count)
+    query = query.where(tag.issue_id == issue_id)
+    query = query.order_by(tag.event_count.desc(), tag.key, tag.value)
+    return connection.execute(query.limit(_MAX_TAGS)).all()
+
+
+def related_issues(connection: Connection, issue_id: int) -> Sequence[Record]:
+    """Return issues of the same place: they share a hash without the source line."""
+    mine = schema.issue_hash.alias()
+    query = (
+        select(_issue.id, _issue.title, _issue.status, _issue.last_seen)
+        .join(schema.issue_hash, schema.issue_hash.c.issue_id == _issue.id)
+        .join(mine, mine.c.coarse_hash == schema.issue_hash.c.coarse_hash)
+        .where(
+            mine.c.issue_id == issue_id,
+            _issue.id != issue_id,
+            _issue.project_id == mine.c.project_id,
+        )
+        .distinct()
+        .order_by(_issue.last_seen.desc())
+    )
+    return connection.execute(query.limit(_MAX_RELATED)).all()
+
+
+def reports_of_issue(
+    connection: Connection, issue_id: int, event_id: str
+) -> Sequence[Record]:
+    """Return the feedback about an issue, that about the event first.
+
+    Each row has ``reports``: how many there are in all.
+    """
+    report = schema.feedback.c
+    query = (
+        select(schema.feedback, func.count().over().label("reports"))
+        .where(report.issue_id == issue_id)
+        .order_by((report.event_id == event_id).desc(), report.received_at.desc())
+    )
+    return connection.execute(query.limit(_MAX_REPORTS)).all()
+
+
+def reports(connection: Connection, limit: int, offset: int) -> Sequence[Record]:
+    """Return all feedback, the newest first, each with the title of its issue.
+
+    Each row has ``reports``: how many there are in all.
+    """
+    report = schema.feedback.c
+    query = (
+        select(schema.feedback, _issue.title, func.count().over().label("reports"))
+        .outerjoin(schema.issue, _issue.id == report.issue_id)
+        .order_by(report.received_at.desc(), report.id.desc())
+    )
+    return connection.execute(query.limit(limit).offset(offset)).all()
+
+
+def unpacked(row: Record) -> dict[str, Any]:
+    """Return the event inside a row of the event table."""
+    found: dict[str, Any] = json.loads(zlib.decompress(row.payload))
+    return found
+
+
+def _first(connection: Connection, query: Select[Any]) -> Record | None:
+    return connection.execute(query).first()

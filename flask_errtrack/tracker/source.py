@@ -1,0 +1,86 @@
+"""Source lines of a frame, with the columns that failed marked.
+
+``lineno`` and ``colno`` count from 1; the end of the failing code is
+``[line, column behind its last character]``. Pure functions, no HTML.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .words import visible
+
+#: Of a longer line the part around the failing columns is shown.
+MAX_SOURCE_LENGTH = 300
+_LEAD_LENGTH = 80
+
+
+@dataclass(frozen=True)
+class SourceLine:
+    """A line of source in three parts: ``marked`` is what failed."""
+
+    number: int
+    before: str
+    marked: str
+    after: str
+    is_failing: bool
+
+
+def source_lines(frame: Mapping[str, Any], end: Any) -> tuple[SourceLine, ...]:
+    """Return the lines around the failing one; none without source.
+
+    :param end: where the failing code ends, or ``None``.
+    """
+    failing, lineno = frame.get("context_line"), frame.get("lineno")
+    if failing is None or lineno is None:
+        return ()
+    before = frame.get("pre_context") or []
+    texts = [*before, failing, *(frame.get("post_context") or [])]
+    first = lineno - len(before)
+    colno = frame.get("colno")
+    end_line, end_column = _end(end, lineno)
+    made = []
+    for place, text in enumerate(texts):
+        span = None
+        if colno and lineno <= first + place <= end_line:
+            start = colno - 1 if first + place == lineno else _indent(text or "")
+            stop = end_column - 1 if first + place == end_line else len(text or "")
+            span = start, stop
+        made.append(_line(first + place, text or "", span, first + place == lineno))
+    return tuple(made)
+
+
+def _end(end: Any, lineno: int) -> tuple[int, int]:
+    """The last failing line and column; before ``lineno`` when it is not known."""
+    match end:
+        case [int(line), int(column)] if line >= lineno:
+            return line, column
+    return lineno - 1, 0
+
+
+def _indent(text: str) -> int:
+    return len(text) - len(text.lstrip())
+
+
+def _line(
+    number: int, text: str, span: tuple[int, int] | None, is_failing: bool
+) -> SourceLine:
+    start, stop = span or (0, 0)
+    # A mark on all of a line would say no more than the line itself does.
+    if not 0 <= start < stop or text[start:stop].strip() == text.strip():
+        start = stop = 0
+    before, marked, after = text[:start], text[start:stop], text[stop:]
+    if len(text) > MAX_SOURCE_LENGTH:
+        if len(before) > _LEAD_LENGTH:
+            before = "…" + before[-_LEAD_LENGTH:]
+        marked = _head(marked, MAX_SOURCE_LENGTH)
+        after = _head(after, max(MAX_SOURCE_LENGTH - len(before) - len(marked), 0))
+    return SourceLine(
+        number, visible(before), visible(marked), visible(after), is_failing
+    )
+
+
+def _head(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[:limit] + "…"

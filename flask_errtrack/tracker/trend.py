@@ -1,0 +1,87 @@
+"""Counts per hour as small pictures: bars for an inline SVG.
+
+Pure functions. An hour is ``time // 3600`` in seconds since 1970.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from .words import count, number
+
+HOUR_SECONDS = 3600
+DAY_HOURS = 24
+TREND_DAYS = 14
+
+_ROW_STEP, _ROW_HEIGHT = 4, 20
+_DAY_STEP, _DAY_HEIGHT = 14, 44
+
+
+@dataclass(frozen=True)
+class Trend:
+    """The last 24 hours as one SVG path, and the same in words."""
+
+    path: str
+    label: str
+    total: int
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One day: its place in the picture, and the same in words."""
+
+    x: int
+    y: int
+    height: int
+    label: str
+    is_today: bool
+
+
+def day_trend(per_hour: Mapping[int, int], now: float) -> Trend:
+    """Return the trend of the 24 hours up to ``now``."""
+    last = int(now // HOUR_SECONDS)
+    counts = [per_hour.get(last - back, 0) for back in reversed(range(DAY_HOURS))]
+    total = sum(counts)
+    label = f"{count(total, 'event')} in the last 24 hours"
+    if total:
+        label += f", at most {number(max(counts))} an hour"
+    return Trend(_path(counts), label, total)
+
+
+def daily_bars(per_hour: Mapping[int, int], now: float) -> list[Bar]:
+    """Return a bar a day for the last 14 days, in UTC, today last."""
+    today = int(now // HOUR_SECONDS) // DAY_HOURS
+    per_day: dict[int, int] = {}
+    for hour, events in per_hour.items():
+        per_day[hour // DAY_HOURS] = per_day.get(hour // DAY_HOURS, 0) + events
+    days = [today - back for back in reversed(range(TREND_DAYS))]
+    most = max([per_day.get(day, 0) for day in days], default=0)
+    return [
+        _bar(place, day, per_day.get(day, 0), most, day == today)
+        for place, day in enumerate(days)
+    ]
+
+
+def _bar(place: int, day: int, events: int, most: int, is_today: bool) -> Bar:
+    height = _height(events, most, _DAY_HEIGHT)
+    date = datetime.fromtimestamp(day * DAY_HOURS * HOUR_SECONDS, UTC)
+    label = f"{date.day} {date:%b}: {count(events, 'event')}"
+    if is_today:
+        label += " so far"
+    return Bar(place * _DAY_STEP, _DAY_HEIGHT - height, height, label, is_today)
+
+
+def _path(counts: Sequence[int]) -> str:
+    most = max(counts, default=0)
+    return "".join(
+        f"M{place * _ROW_STEP} {_ROW_HEIGHT}v-{height}h3v{height}z"
+        for place, events in enumerate(counts)
+        if (height := _height(events, most, _ROW_HEIGHT))
+    )
+
+
+def _height(events: int, most: int, full: int) -> int:
+    # One event among thousands must still be seen.
+    return max(round(full * events / most), 2) if events else 0

@@ -1,0 +1,37 @@
+"""The seam between a client and wherever its events go."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+from ..envelope import Envelope
+
+
+@runtime_checkable
+class Transport(Protocol):
+    """Takes envelopes.
+
+    ``send`` is all that an object needs to be one. A transport may also have
+    ``flush(timeout_seconds) -> bool`` (wait until everything is delivered) and
+    ``close()`` (deliver what can be delivered, then stop).
+    """
+
+    def send(self, envelope: Envelope) -> None:
+        """Take one envelope.
+
+        :raises TransportError: not delivered now; try again.
+        :raises Refused: will never be delivered.
+        """
+
+
+def flush(transport: object, timeout_seconds: float) -> bool:
+    """Flush a transport, if it can be flushed: tell whether nothing waits."""
+    flush_it = getattr(transport, "flush", None)
+    return flush_it is None or bool(flush_it(timeout_seconds))
+
+
+def close(transport: object) -> None:
+    """Close a transport, if it can be closed."""
+    close_it = getattr(transport, "close", None)
+    if close_it is not None:
+        close_it()

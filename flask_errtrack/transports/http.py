@@ -1,0 +1,113 @@
+"""Envelopes over HTTP to a Sentry-protocol server.
+
+requests does the HTTP: proxies, certificates, keep-alive and TLS verification as
+people expect them.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import requests
+
+from ..dsn import Dsn
+from ..envelope import Envelope
+from ..errors import Refused, TransportError
+from ..exceptions import timestamp_now
+
+#: How long to leave a server alone that said 429 and no time.
+DEFAULT_RETRY_AFTER_SECONDS = 60.0
+# A waiting time beyond this is a mistake of the server.
+_MAX_RETRY_AFTER_SECONDS = 24 * 3600.0
+
+_MENDS = {
+    400: "it cannot read the envelope; is it a Sentry-protocol server?",
+    401: "the key of the DSN is not known there; copy the DSN anew",
+    403: "the key of the DSN may not send there; check the project's settings",
+    404: "there is no such project; check the path and project id of the DSN",
+    413: "the envelope is too large for it; raise the server's limit",
+}
+
+
+class HttpTransport:
+    """Posts envelopes to the server of a DSN, one at a time.
+
+    :param client: name and version of the sender, "name/1.0".
+    """
+
+    def __init__(
+        self,
+        dsn: Dsn,
+        client: str,
+        timeout_seconds: float = 5,
+        proxies: Mapping[str, str] | None = None,
+        ca_certs: str | None = None,
+    ) -> None:
+        self.dsn = dsn
+        self._timeout_seconds = timeout_seconds
+        self._session = requests.Session()
+        self._session.proxies.update(proxies or {})
+        if ca_certs is not None:
+            self._session.verify = ca_certs
+        self._headers = {
+            "User-Agent": client,
+            "Content-Type": "application/x-sentry-envelope",
+            "Content-Encoding": "gzip",
+            "X-Sentry-Auth": dsn.auth_header(client),
+        }
+
+    def __repr__(self) -> str:
+        return f"<HttpTransport to {self.dsn}>"
+
+    def send(self, envelope: Envelope) -> None:
+        """Deliver one envelope; 200 means that the server has it."""
+        body = gzip.compress(envelope.encode(sent_at=timestamp_now()), compresslevel=5)
+        try:
+            response = self._session.post(
+                self.dsn.envelope_url,
+                data=body,
+                headers=self._headers,
+                timeout=self._timeout_seconds,
+                allow_redirects=False,
+            )
+        except (requests.RequestException, OSError) as error:
+            # The error's text may hold a URL with a key in it.
+            raise TransportError(
+                f"{self.dsn} could not be reached: {type(error).__name__}"
+            ) from error
+        self._judge(response)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def _judge(self, response: requests.Response) -> None:
+        status = response.status_code
+        if 200 <= status < 300:
+            return
+        if status == 429:
+            seconds = retry_after_seconds(
+                response.headers.get("Retry-After"), datetime.now(UTC)
+            )
+            raise TransportError(f"{self.dsn} asked for a pause (429)", seconds)
+        if status >= 500:
+            raise TransportError(f"{self.dsn} answered {status}")
+        mend = _MENDS.get(status, "it does not take envelopes")
+        raise Refused(f"{self.dsn} answered {status}: {mend}")
+
+
+def retry_after_seconds(value: str | None, now: datetime) -> float:
+    """Return how long a ``Retry-After`` header asks to wait: seconds or a date."""
+    try:
+        seconds = float(value or "")
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(value or "") - now).total_seconds()
+        except (ValueError, TypeError):
+            return DEFAULT_RETRY_AFTER_SECONDS
+    if not 0 <= seconds <= _MAX_RETRY_AFTER_SECONDS:
+        return DEFAULT_RETRY_AFTER_SECONDS
+    return seconds
