@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Any, cast
 
 from .api import ScopeApi
@@ -31,11 +30,10 @@ from .scope import CrumbSource, Scope, ScopeHome, breadcrumb
 from .scrub import Scrubber
 from .serialize import DATA_LIMITS, Serializer
 from .stacktrace import StackReader
-from .transports import BackgroundTransport, HttpTransport, Transport
+from .transports import Transport, transport_to_dsn
 from .transports.base import close as close_transport
 from .transports.base import flush as flush_transport
 from .trim import trimmed
-from .version import CLIENT
 
 Hint = dict[str, Any]
 
@@ -57,7 +55,7 @@ class Client(ScopeApi):
                 "option database_url needs the tracker of an app, ErrTrack(app); "
                 "a client of its own sends to a dsn or a transport"
             )
-        self._set_up(config, config.transport or _way_out(config), Host())
+        self._set_up(config, config.transport or transport_to_dsn(config, None), Host())
 
     @classmethod
     def of_host(cls, config: Config, transport: Transport | None, host: Host) -> Client:
@@ -70,6 +68,7 @@ class Client(ScopeApi):
         self.config = config
         self.transport = transport
         self.host = host
+        self._is_closed = False
         #: Takes everything instead, for tests: see flask_errtrack.testing.
         self.diversion: Transport | None = None
         #: Events that were not sent, by reason, in this process.
@@ -89,7 +88,8 @@ class Client(ScopeApi):
     @property
     def is_enabled(self) -> bool:
         """Whether captured events go anywhere at the moment."""
-        return self.config.enabled and self._transport() is not None
+        is_on = self.config.enabled and not self._is_closed
+        return is_on and self._transport() is not None
 
     def _transport(self) -> Transport | None:
         if self.diversion is not None:
@@ -224,7 +224,8 @@ class Client(ScopeApi):
         return flush_transport(self.transport, timeout_seconds)
 
     def close(self) -> None:
-        """Deliver what can be delivered in time, then stop."""
+        """Deliver what can be delivered in time, then stop capturing."""
+        self._is_closed = True
         close_transport(self.transport)
 
     def _is_wanted(self, error: BaseException, hint: Hint) -> bool:
@@ -316,12 +317,12 @@ class Client(ScopeApi):
             return False
         return True
 
-    def end_request(self, scope: Scope | None = None) -> None:
+    def end_request(self) -> None:
         """Send the events that waited for a better report, which did not come."""
-        held = (scope or self.scope).work.held
-        while held:
+        scope = self._scopes.on_g()
+        while scope is not None and scope.work.held:
             with guard("sending an event"):
-                self._deliver(held.pop(next(iter(held))))
+                self._deliver(scope.work.held.popitem()[1])
 
     def _identify(self, event: Event) -> Event:
         """Add who sends it, never over what the event has."""
@@ -343,31 +344,6 @@ class Client(ScopeApi):
     def _own_secrets(self) -> set[str]:
         dsn = self.config.dsn
         return {dsn.secret_key} if dsn is not None and dsn.secret_key else set()
-
-
-def _way_out(config: Config) -> Transport | None:
-    """The transport to a DSN; None where there is none to send to."""
-    if config.dsn is None:
-        return None
-    return http_transport(config, None)
-
-
-def http_transport(config: Config, folder: Path | None) -> BackgroundTransport:
-    """Return the transport to the DSN of ``config``.
-
-    :param folder: where envelopes wait; None keeps them in memory.
-    """
-    dsn = config.dsn
-    assert dsn is not None
-
-    def make() -> HttpTransport:
-        return HttpTransport(
-            dsn, CLIENT, config.timeout_seconds, config.proxies, config.ca_certs
-        )
-
-    return BackgroundTransport(
-        make, folder, config.outbox_max_bytes, config.shutdown_timeout_seconds
-    )
 
 
 def _exception_of(error: Any) -> BaseException | None:

@@ -17,7 +17,7 @@ from flask import Blueprint, Flask, current_app, g, has_app_context
 from . import logging as log_records
 from .api import ScopeApi
 from .cli import errtrack_commands
-from .client import Client, http_transport
+from .client import Client
 from .config import Config
 from .errors import ConfigError, SeveralApps
 from .event import Level
@@ -25,7 +25,6 @@ from .feedback import Feedback
 from .hooks import AppHooks
 from .host import (
     CLIENT_KEY,
-    HOOKS_KEY,
     KEYS_KEY,
     TRACKER_KEY,
     WATCHER_KEY,
@@ -34,7 +33,7 @@ from .host import (
 from .request import person_of
 from .scope import CrumbSource, Scope
 from .signing import key_from_file
-from .transports import BackgroundTransport, Transport
+from .transports import BackgroundTransport, Transport, transport_to_dsn
 
 if TYPE_CHECKING:
     from .tracker import Tracker
@@ -142,7 +141,6 @@ class ErrTrack(ScopeApi):
         if client is None or client.host.app is None:
             return
         extensions = client.host.app.extensions
-        extensions[HOOKS_KEY].disconnect()
         if (watcher := extensions.get(WATCHER_KEY)) is not None:
             log_records.unwatch(watcher)
         if (tracker := extensions.get(TRACKER_KEY)) is not None:
@@ -183,9 +181,7 @@ class _Composer:
         dialog = feedback.dialog
         app.context_processor(lambda: {"errtrack_feedback": dialog})
         blueprint = self.serve(feedback, tracker) if config.enabled else None
-        hooks = AppHooks(app, client, lambda: self.complete(client, blueprint))
-        hooks.connect()
-        app.extensions[HOOKS_KEY] = hooks
+        AppHooks(app, client, lambda: self.complete(client, blueprint)).connect()
         app.cli.add_command(errtrack_commands)
         app.extensions[KEYS_KEY] = self.signing_keys
         if config.enabled and config.logging:
@@ -215,7 +211,7 @@ class _Composer:
             return config.transport  # type: ignore[no-any-return]
         folder = self.outbox_folder()
         if config.dsn is not None:
-            return http_transport(config, folder)
+            return transport_to_dsn(config, folder)
         assert tracker is not None
         return BackgroundTransport(
             lambda: tracker.transport,

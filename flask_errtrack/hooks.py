@@ -8,12 +8,13 @@ own ``wsgi_app`` (teardown, error handlers that fail, middleware), around its
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
 import flask
-from flask import Flask, Response, g
+from flask import Flask, Response, current_app, g, has_app_context
 from werkzeug.exceptions import HTTPException
 
 from .client import Client
@@ -46,27 +47,24 @@ class AppHooks:
         self._wsgi_app: Any = None
 
     def connect(self) -> None:
-        """Listen to the app. Signals hold this object weakly: keep it."""
+        """Listen to the app."""
         app = self._app
-        flask.request_started.connect(self._begin_request, app)
+        app.app_ctx_globals_class = _with_event_id(app.app_ctx_globals_class)
+        # Held weakly; it lives because the app holds the functions below.
         flask.got_request_exception.connect(self._see_exception, app)
-        flask.request_finished.connect(self._finish_request, app)
-        flask.request_tearing_down.connect(self._tear_down_request, app)
-        flask.appcontext_tearing_down.connect(self._tear_down, app)
+        app.after_request(self._finish_request)
+        app.teardown_request(self._tear_down)
+        app.teardown_appcontext(self._tear_down)
         handle = self._see_http_exceptions(app.handle_http_exception)
         app.handle_http_exception = handle  # type: ignore[method-assign]
         self._watch_wsgi_app()
 
-    def disconnect(self) -> None:
-        """Listen no more."""
-        app = self._app
-        flask.request_started.disconnect(self._begin_request, app)
-        flask.got_request_exception.disconnect(self._see_exception, app)
-        flask.request_finished.disconnect(self._finish_request, app)
-        flask.request_tearing_down.disconnect(self._tear_down_request, app)
-        flask.appcontext_tearing_down.disconnect(self._tear_down, app)
-
-    def see_wsgi_error(self, error: Exception, environ: WSGIEnvironment) -> None:
+    def see_wsgi_error(
+        self,
+        error: Exception,
+        environ: WSGIEnvironment,
+        request: flask.Request | None = None,
+    ) -> None:
         """Capture an exception that leaves the app, when its contexts are gone."""
         scope = environ.get(ENVIRON_KEY) or Scope(self._client.config.max_breadcrumbs)
         environ[ENVIRON_KEY] = scope
@@ -76,17 +74,29 @@ class AppHooks:
                 mechanism="wsgi",
                 handled=False,
                 scope=scope,
-                request=self._app.request_class(environ),
+                request=request or self._request_of(environ),
             )
+
+    def _request_of(self, environ: WSGIEnvironment) -> flask.Request:
+        request = self._app.request_class(environ)
+        adapter = self._app.create_url_adapter(request)
+        if adapter is not None:
+            # An error of middleware may concern a URL that the app does not know.
+            with suppress(HTTPException):
+                found = adapter.match(return_rule=True)
+                request.url_rule, request.view_args = found
+        return request
 
     def _watch_wsgi_app(self) -> None:
         self._wsgi_app = WatchedWsgiApp(self._app.wsgi_app, self)
         self._app.wsgi_app = self._wsgi_app  # type: ignore[method-assign]
 
-    def _begin_request(self, sender: Flask, **more: Any) -> None:
-        # Flask lends a request the g of an outer context: nothing may be left on it.
-        g.event_id = None
-        self._client.begin_request()
+    def begin_request(self) -> None:
+        """Prepare for a request that comes in."""
+        if has_app_context() and current_app == self._app:
+            # Flask lends the request this g: nothing of ours may be left on it.
+            g.event_id = None
+            self._client.begin_request()
         if self._is_first_request or self._app.wsgi_app is not self._wsgi_app:
             with guard("completing the set-up"):
                 self._complete()
@@ -112,29 +122,22 @@ class AppHooks:
 
         return handle_http_exception
 
-    def _finish_request(self, sender: Flask, response: Response, **more: Any) -> None:
-        with guard("finishing a request"):
-            self._client.end_request()
-            event_id = g.get("event_id")
-            if event_id is not None and response.status_code >= 500:
-                response.headers[EVENT_ID_HEADER] = event_id
-            if response.is_streamed and not response.direct_passthrough:
-                response.response = WatchedStream(
-                    response.response, self, flask.request.environ
-                )
+    def _finish_request(self, response: Response) -> Response:
+        if response.status_code >= 500 and (event_id := g.get("event_id")):
+            response.headers[EVENT_ID_HEADER] = event_id
+        if response.is_streamed and not response.direct_passthrough:
+            response.response = WatchedStream(
+                response.response,
+                self,
+                flask.request._get_current_object(),  # type: ignore[attr-defined]
+            )
+        self._client.end_request()
+        return response
 
-    def _tear_down_request(
-        self, sender: Flask, exc: BaseException | None = None, **more: Any
-    ) -> None:
-        self._tear_down(sender, exc)
-
-    def _tear_down(
-        self, sender: Flask, exc: BaseException | None = None, **more: Any
-    ) -> None:
-        if exc is not None and _is_error(exc):
-            self._client.capture_exception(exc, mechanism="flask", handled=False)
-        with guard("ending a request"):
-            self._client.end_request()
+    def _tear_down(self, error: BaseException | None) -> None:
+        if error is not None and _is_error(error):
+            self._client.capture_exception(error, mechanism="flask", handled=False)
+        self._client.end_request()
 
 
 class WatchedWsgiApp:
@@ -148,6 +151,7 @@ class WatchedWsgiApp:
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Call the app."""
+        self._hooks.begin_request()
         try:
             return self.wsgi_app(environ, start_response)
         except Exception as error:
@@ -165,11 +169,11 @@ class WatchedStream:
     """
 
     def __init__(
-        self, stream: Iterable[Any], hooks: AppHooks, environ: WSGIEnvironment
+        self, stream: Iterable[Any], hooks: AppHooks, request: flask.Request
     ) -> None:
         self._stream = stream
         self._hooks = hooks
-        self._environ = environ
+        self._request = request
         self._iterator: Iterator[Any] | None = None
 
     def __iter__(self) -> WatchedStream:
@@ -183,7 +187,7 @@ class WatchedStream:
         except StopIteration:
             raise
         except Exception as error:
-            self._hooks.see_wsgi_error(error, self._environ)
+            self._hooks.see_wsgi_error(error, self._request.environ, self._request)
             raise
 
     def close(self) -> None:
@@ -193,6 +197,11 @@ class WatchedStream:
             if close is not None:
                 close()
                 break
+
+
+def _with_event_id(base: type[Any]) -> type[Any]:
+    """A class for ``g`` that has an ``event_id`` from the start."""
+    return type(base.__name__, (base,), {"event_id": None})
 
 
 def _is_error(error: BaseException) -> bool:

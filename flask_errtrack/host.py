@@ -25,7 +25,6 @@ Place = Literal["inside", "outside", "elsewhere"]
 
 # Where init_app leaves what it has built, in app.extensions.
 CLIENT_KEY = "errtrack"
-HOOKS_KEY = "errtrack_hooks"
 KEYS_KEY = "errtrack_signing_keys"
 TRACKER_KEY = "errtrack_tracker"
 WATCHER_KEY = "errtrack_log_watcher"

@@ -219,7 +219,7 @@ class ScopeHome:
     def current(self) -> Scope:
         """Return the scope of the running work, made if there is none."""
         if self.is_in_app():
-            scope: Scope | None = g.get(_G_KEY)
+            scope = self.on_g()
             if scope is None:
                 scope = Scope(self._max_breadcrumbs)
                 self._put_on_g(scope)
@@ -228,6 +228,11 @@ class ScopeHome:
         if scope is None:
             scope = Scope(self._max_breadcrumbs)
             _outside.set({**_outside.get(), self._number: scope})
+        return scope
+
+    def on_g(self) -> Scope | None:
+        """Return the scope of the running request, if one was needed so far."""
+        scope: Scope | None = g.get(_G_KEY)
         return scope
 
     def is_in_app(self) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import contextvars
 import html
 import re
+from collections.abc import Callable
 
 import pytest
 from feedback_site import EVENT_ID, KEY, Site
+from flask import Flask
+from flask_wtf.csrf import CSRFProtect
 from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 from werkzeug.test import TestResponse
 
@@ -18,6 +20,7 @@ from flask_errtrack.feedback import (
     Answers,
 )
 from flask_errtrack.signing import make_token
+from flask_errtrack.transports import MemoryTransport
 
 JSON = {"Accept": "application/json"}
 
@@ -61,12 +64,12 @@ def test_without_an_event_or_a_place_to_send_to_there_is_no_dialog(site: Site) -
     assert site.dialog() == ""
 
 
+@pytest.mark.swallows_errors
 def test_a_failing_hook_costs_the_dialog_and_not_the_page() -> None:
     def failing_hook() -> tuple[str, str]:
         raise LookupError("the users' database is away")
 
-    # A context of its own: without the fixture that lets swallowed errors raise.
-    assert contextvars.Context().run(Site(person=failing_hook).dialog) == ""
+    assert Site(person=failing_hook).dialog() == ""
 
 
 @pytest.mark.parametrize(
@@ -235,12 +238,30 @@ def test_the_ready_made_page_does_not_need_what_the_app_puts_into_its_templates(
     assert EVENT_ID in get_boom(site).text
 
 
+@pytest.mark.swallows_errors
 def test_where_no_page_can_be_made_the_answer_is_plain_text() -> None:
-    site = Site(has_blueprint=False)
-    response = contextvars.Context().run(get_boom, site)
+    response = get_boom(Site(has_blueprint=False))
     assert response.status_code == 500
     assert response.mimetype == "text/plain"
     assert response.text.startswith("Something went wrong on our side.")
+
+
+def test_the_csrf_protection_of_the_app_does_not_stop_the_form(
+    make_app: Callable[..., Flask], sent: MemoryTransport
+) -> None:
+    app = make_app(transport=sent, error_page=True)
+    CSRFProtect(app)
+    app.add_url_rule("/boom", "boom", lambda: str(1 / 0))
+    client = app.test_client()
+    token = re.search(r'name="token" value="([^"]+)"', client.get("/boom").text)
+    assert token
+    form = {"token": token[1], "comments": "I pressed Save."}
+    assert client.post("/errtrack/feedback", data=form).status_code == 200
+    (item,) = sent.envelopes[-1].items
+    assert item.json() == {
+        "event_id": sent.events[0]["event_id"],
+        "comments": "I pressed Save.",
+    }
 
 
 def token_of_age(age_seconds: int) -> str:

@@ -85,7 +85,9 @@ def flag(raw: Any, path: Path, notes: Notes) -> Any:
     return raw if isinstance(raw, bool) else notes.drop(path, raw)
 
 
-def one_of(values: Collection[str], aliases: Mapping[Any, str] | None = None) -> Checker:
+def one_of(
+    values: Collection[str], aliases: Mapping[Any, str] | None = None
+) -> Checker:
     """One of some words, in any case, or what is known to mean one of them."""
     known: dict[Any, str] = {value: value for value in values} | dict(aliases or {})
 
@@ -271,9 +273,9 @@ def _bounded(raw: Any, depth: int, max_items: int) -> Any:
     return [*items, f"<{more} more>"] if more > 0 else items
 
 
-def _number(raw: float) -> Any:
+def _number(raw: int | float) -> Any:
     """A number that every JSON reader takes as it is; else a text."""
-    if isinstance(raw, float):
+    if type(raw) is float:
         return raw if math.isfinite(raw) else str(raw)
     return raw if -(2**63) <= raw < 2**63 else _scalar(raw)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 
 from sqlalchemy import URL
-from sqlalchemy.exc import DBAPIError, TimeoutError
+from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
 
 from ..errors import StoreError
 
@@ -64,7 +64,7 @@ def _fault(error: Exception, url: URL) -> str:
         if code in _SQLITE_FAULTS:
             return f"{_SQLITE_FAULTS[code]} ({reason})"
     told = _without_password(" ".join(str(reason).split()), url)
-    if isinstance(error, DBAPIError) and getattr(reason, "sqlstate", None) is None:
+    if isinstance(error, OperationalError) and url.get_backend_name() != "sqlite":
         return (
             f"cannot be used ({told}): check that the server runs and that "
             "ERRTRACK_DATABASE_URL is right"

@@ -11,13 +11,14 @@ import os
 import random
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, make_url, text
 from sqlalchemy import event as sqlalchemy_event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from ..errors import ConfigError, StoreError, own_work
@@ -41,13 +42,20 @@ class Database:
     :param url: ``sqlite:///path`` or ``postgresql://…``.
     :param busy_timeout_seconds: how long to wait for another writer, and for a
         connection.
+    :param revisions: the versions of the tables that this code knows, oldest first.
     :raises ConfigError: if the URL is neither.
     """
 
-    def __init__(self, url: str, busy_timeout_seconds: float = 5.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        busy_timeout_seconds: float = 5.0,
+        revisions: Sequence[str] = migrations.REVISIONS,
+    ) -> None:
         self.url = _parse(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.busy_timeout_seconds = busy_timeout_seconds
+        self._revisions = revisions
         # By process and file. An engine of another process is kept, not closed:
         # its connections belong to that process.
         self._engines: dict[tuple[int, ...], Engine] = {}
@@ -86,7 +94,7 @@ class Database:
     def check(self) -> None:
         """Raise a ``StoreError`` unless the database can be written right now."""
         with self.reading() as connection:
-            self._refuse_unless_current(migrations.state_of(connection))
+            self._refuse_unless_current(self._state(connection))
         self.write(lambda connection: connection.execute(text("SELECT 1")))
 
     def close(self) -> None:
@@ -153,7 +161,7 @@ class Database:
 
     def _prepare(self, engine: Engine) -> None:
         with engine.connect() as connection:
-            state = migrations.state_of(connection)
+            state = self._state(connection)
         if state is SchemaState.EMPTY or (
             self.is_sqlite and state is SchemaState.OLDER
         ):
@@ -166,11 +174,14 @@ class Database:
             lock = text("SELECT pg_advisory_xact_lock(:key)")
             connection.execute(lock, {"key": _UPGRADE_LOCK})
         # Asked again: another process may have done it while this one waited.
-        state = migrations.state_of(connection)
+        state = self._state(connection)
         if state in (SchemaState.EMPTY, SchemaState.OLDER):
             migrations.upgrade(connection)
         else:
             self._refuse_unless_current(state)
+
+    def _state(self, connection: Connection) -> SchemaState:
+        return migrations.state_of(connection, self._revisions)
 
     def _refuse_unless_current(self, state: SchemaState) -> None:
         name = self.url.render_as_string(hide_password=True)
@@ -199,6 +210,15 @@ class Database:
             yield
         except SQLAlchemyError as error:
             raise diagnose(error, self.url) from error
+
+
+def insert_into(
+    connection: Connection, table: Table
+) -> sqlite.Insert | postgresql.Insert:
+    """Return the dialect's own insert, which knows ``ON CONFLICT``."""
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table)
+    return sqlite.insert(table)
 
 
 def _parse(url: str) -> URL:

@@ -52,7 +52,7 @@ def event_view(
         event_id=event_id,
         time=moment(received_at if time is None else time, now),
         type=one_line(kind, 120),
-        text=one_line(text, 400),
+        text=one_line(text.strip().partition("\n")[0], 400),
         message=_message(event),
         place=stack.place_of(frame) if frame else "",
         function=one_line(frame.get("function") or "", 120) if frame else "",

@@ -121,7 +121,9 @@ def _fingerprint_rule(fingerprint: Sequence[str], default: _Rule) -> _Rule:
     if len(fingerprint) == 1 and fine[1:] == list(default.fine):
         return default
     return _Rule(
-        tuple(fine), tuple(coarse), "the fingerprint that the app gave: " + ", ".join(words)
+        tuple(fine),
+        tuple(coarse),
+        "the fingerprint that the app gave: " + ", ".join(words),
     )
 
 
@@ -151,7 +153,7 @@ def _root_of(values: Sequence[ExceptionValue]) -> ExceptionValue:
     root = values[-1]
     for value in reversed(values[:-1]):
         mechanism = value.get("mechanism", {"type": ""})
-        parent = root.get("mechanism", {"type": ""}).get("exception_id")
+        parent = root.get("mechanism", {"type": ""}).get("exception_id", 0)
         # Clients that link nothing send a plain chain.
         if "parent_id" not in mechanism or (
             mechanism["parent_id"] == parent

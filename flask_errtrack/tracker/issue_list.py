@@ -6,6 +6,7 @@ requests or HTML. ``now`` is in seconds since 1970.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ SORTS: tuple[Sort, ...] = get_args(Sort)
 NEW_SECONDS = 24 * 3600
 MAX_PAGE = 10_000
 
+_TYPE = re.compile(r"[A-Za-z_][\w.]*(?=: |$)")
 _SORT_LABELS: Mapping[Sort, str] = {
     "now": "Breaking now",
     "last_seen": "Last seen",
@@ -38,6 +40,9 @@ class IssueView:
 
     id: int
     title: str
+    #: The title in two parts: ``KeyError`` and ``: 'price'``.
+    type: str
+    rest: str
     culprit: str
     level: str
     status: str
@@ -220,9 +225,13 @@ def issue_dict(row: Record) -> dict[str, Any]:
 def issue_view(row: Record, projects: Mapping[int, str], now: float) -> IssueView:
     """Return an issue in words; its project only where there are several."""
     project = projects.get(row.project_id, "") if len(projects) > 1 else ""
+    title = one_line(row.title) or "(no title)"
+    kind = _TYPE.match(title)
     return IssueView(
         id=row.id,
-        title=one_line(row.title) or "(no title)",
+        title=title,
+        type=kind[0] if kind else "",
+        rest=title[kind.end() :] if kind else title,
         culprit=one_line(row.culprit),
         level=row.level,
         status=row.status,

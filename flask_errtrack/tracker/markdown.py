@@ -142,15 +142,16 @@ def _table(title: str, rows: Iterable[details.Row]) -> Iterator[str]:
 
 def _breadcrumbs(view: EventView) -> Iterator[str]:
     found = (*view.breadcrumbs.earlier, *view.breadcrumbs.last)[-_MAX_BREADCRUMBS:]
-    lines = [
-        "  ".join(
-            filter(None, [crumb.when, crumb.level, crumb.category, crumb.message.text])
-        ).replace("\n", " ")
-        for crumb in found
-    ]
+    lines = [_breadcrumb(crumb) for crumb in found]
     if lines:
         yield "## Breadcrumbs, newest last"
         yield fenced("\n".join(lines), "text")
+
+
+def _breadcrumb(crumb: details.BreadcrumbView) -> str:
+    data = [f"{row.name}={row.value.text}" for row in crumb.data]
+    parts = crumb.when, crumb.level, crumb.category, crumb.message.text, *data
+    return one_line("  ".join(filter(None, parts)), 400)
 
 
 def _notes(view: EventView) -> Iterator[str]:

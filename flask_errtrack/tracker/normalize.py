@@ -158,13 +158,15 @@ def _as_user(raw: Any) -> Any:
     """Fields that have no place of their own stand in ``data``."""
     if not isinstance(raw, dict):
         return raw
-    stored = raw.get("data") if isinstance(raw.get("data"), dict) else {}
+    stored = raw.get("data")
     others = {
         name: value
         for name, value in raw.items()
         if name not in _USER_FIELDS and value is not None
     }
-    return {**raw, "data": {**others, **stored}} if others else raw
+    if isinstance(stored, dict):
+        others |= stored
+    return {**raw, "data": others} if others else raw
 
 
 def _headers(raw: Any, path: Path, notes: Notes) -> Any:

@@ -38,7 +38,6 @@ __all__ = [
     "IssueListPage",
     "IssuePage",
     "event_page",
-    "event_payload",
     "feedback_list_page",
     "find_event",
     "issue_list_page",
@@ -122,13 +121,7 @@ def event_page(store: Store, event_id: str, now: float) -> IssuePage | None:
         if event is None or event.issue_id is None:
             return None
         issue = reads.issue(connection, event.issue_id)
-        return _page(connection, issue, event, now)
-
-
-def event_payload(store: Store, event_id: str) -> dict[str, Any] | None:
-    """Return an event as it is stored; ``None`` if there is no such event."""
-    found = find_event(store, event_id)
-    return found[0] if found else None
+        return _page(connection, issue, event, now) if issue else None
 
 
 def find_event(

@@ -70,7 +70,7 @@ def places_of(value: ExceptionValue) -> Places:
 def source_key(line: str, platform: str) -> str:
     """Return a line of source without comments and white space."""
     comment = _PYTHON_COMMENT if platform == "python" else _OTHER_COMMENT
-    code = comment.sub(r"\1", line[:MAX_SOURCE_LENGTH * 2])
+    code = comment.sub(r"\1", line[: MAX_SOURCE_LENGTH * 2])
     return "".join(code.split())[:MAX_SOURCE_LENGTH]
 
 

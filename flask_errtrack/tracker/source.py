@@ -77,9 +77,10 @@ def _line(
             before = "…" + before[-_LEAD_LENGTH:]
         marked = _head(marked, MAX_SOURCE_LENGTH)
         after = _head(after, max(MAX_SOURCE_LENGTH - len(before) - len(marked), 0))
-    return SourceLine(
-        number, visible(before), visible(marked), visible(after), is_failing
+    before, marked, after = (
+        visible(part).replace("\n", "␊") for part in (before, marked, after)
     )
+    return SourceLine(number, before, marked, after, is_failing)
 
 
 def _head(text: str, limit: int) -> str:

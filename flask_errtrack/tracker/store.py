@@ -62,27 +62,9 @@ class Store:
         :raises Refused: if the payload can never be stored.
         """
         if item.type == "event":
-            arrival = Arrival(
-                normalize_event(_object_of(item), self._now()), project_id, self._now()
-            )
-            self._prune_sometimes()
-            return self._database.write(
-                lambda connection: record_event(
-                    connection, arrival, self._max_events_per_issue
-                )
-            )
+            return self._record_event(_object_of(item), project_id)
         if item.type == "user_report":
-            report = normalize_report(_object_of(item))
-            if report is None:
-                raise Refused(
-                    "a user report names no event: expected an event_id of 32 hex digits"
-                )
-            received_at = self._now()
-            return self._database.write(
-                lambda connection: record_report(
-                    connection, report, project_id, received_at
-                )
-            )
+            return self._record_report(_object_of(item), project_id)
         return None
 
     def set_status(self, issue_id: int, status: Status) -> bool:
@@ -141,6 +123,30 @@ class Store:
     def close(self) -> None:
         """Close this process's connections; the next use opens new ones."""
         self._database.close()
+
+    def _record_event(self, raw: dict[str, object], project_id: int) -> Recorded:
+        received_at = self._now()
+        self._prune_sometimes()
+        # All that needs no database is done before other writers have to wait.
+        arrival = Arrival(normalize_event(raw, received_at), project_id, received_at)
+        limit = self._max_events_per_issue
+        return self._database.write(
+            lambda connection: record_event(connection, arrival, limit)
+        )
+
+    def _record_report(self, raw: dict[str, object], project_id: int) -> Recorded:
+        received_at = self._now()
+        report = normalize_report(raw)
+        if report is None:
+            raise Refused(
+                f"a user report has the event_id {raw.get('event_id')!r:.60}; "
+                "expected 32 hex digits"
+            )
+        return self._database.write(
+            lambda connection: record_report(
+                connection, report, project_id, received_at
+            )
+        )
 
     def _prune_sometimes(self) -> None:
         if self._now() - self._pruned_at > PRUNE_INTERVAL_SECONDS:

@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlsplit
 
 from flask import (
@@ -30,7 +30,7 @@ from ..signing import BadToken
 from . import pages
 from .access import Access, is_same_origin
 from .markdown import event_as_markdown
-from .store import Store
+from .store import Status, Store
 from .words import count, number, one_line, visible
 
 View = Callable[..., ResponseReturnValue]
@@ -45,7 +45,7 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-STATUSES = ("unresolved", "resolved", "muted")
+STATUSES: tuple[Status, ...] = get_args(Status)
 
 
 def add_pages(blueprint: Blueprint, store: Store, access: Access) -> None:
@@ -61,8 +61,8 @@ def add_pages(blueprint: Blueprint, store: Store, access: Access) -> None:
     @blueprint.get("/feedback", endpoint="feedback_list")
     @_page(access)
     def feedback_list() -> ResponseReturnValue:
-        number = request.args.get("page", 1, type=int)
-        page = pages.feedback_list_page(store, page=number, now=time.time())
+        asked = request.args.get("page", 1, type=int)
+        page = pages.feedback_list_page(store, page=asked, now=time.time())
         return render_template("errtrack/feedback_list.html", page=page)
 
 
@@ -92,8 +92,9 @@ def _add_issues(blueprint: Blueprint, store: Store, access: Access) -> None:
     @blueprint.post("/issues/<int:issue_id>/status", endpoint="set_status")
     @_page(access)
     def set_status(issue_id: int) -> ResponseReturnValue:
-        status = request.form.get("status", "")
-        if status not in STATUSES:
+        asked = request.form.get("status", "")
+        status = next((known for known in STATUSES if known == asked), None)
+        if status is None:
             wanted = f"The status must be one of {', '.join(STATUSES)}."
             return _message(400, "Not changed", wanted)
         if not store.set_status(issue_id, status):
@@ -120,7 +121,8 @@ def _add_events(blueprint: Blueprint, store: Store, access: Access) -> None:
             return _no_event()
         text = json.dumps(found[0], ensure_ascii=False, indent=2)
         # Half a surrogate pair has no UTF-8, but JSON has a way to write it.
-        return Response(text.encode(errors="backslashreplace"), mimetype=_JSON)
+        body = text.encode(errors="backslashreplace")
+        return Response(body, mimetype="application/json")
 
     @blueprint.get(f"{event_url}.md", endpoint="event_markdown")
     @_page(access)
@@ -143,9 +145,6 @@ def _add_login(blueprint: Blueprint, access: Access) -> None:
                 return response
             return _closed(is_expired=error.is_expired)
         return response
-
-
-_JSON = "application/json"
 
 
 def _page(access: Access) -> Callable[[View], View]:
@@ -171,10 +170,8 @@ def _page(access: Access) -> Callable[[View], View]:
 
 def _closed(is_expired: bool = False) -> Response:
     page = {"is_expired": is_expired}
-    return _with_headers(make_response(render_template(_LOGIN, page=page), 403))
-
-
-_LOGIN = "errtrack/login.html"
+    rendered = render_template("errtrack/login.html", page=page)
+    return _with_headers(make_response(rendered, 403))
 
 
 def _no_event() -> Response:

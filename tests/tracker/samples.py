@@ -1,10 +1,20 @@
-"""Events as clients send them, for the tests of the pages."""
+"""Events as clients send them, and a dashboard over them, for the tests of pages."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
+
+import jinja2
+from flask import Blueprint, Flask
+
+from flask_errtrack.envelope import Item
+from flask_errtrack.tracker.access import Access
+from flask_errtrack.tracker.store import Store
+from flask_errtrack.tracker.views import add_pages
 
 NOW = 1_795_225_200.0
 
@@ -21,6 +31,56 @@ _SOURCE = [
     "    return redirect(receipt_url(charge(card, amount)))",
     "",
 ]
+
+
+@contextmanager
+def stores(database_url: str) -> Iterator[Callable[..., Store]]:
+    """Yield a function that makes stores over one database; close them at the end.
+
+    It takes the events to record, as if they came at ``now``.
+    """
+    made: list[Store] = []
+
+    def make(*events: dict[str, Any], now: float = NOW) -> Store:
+        store = Store(database_url, now=lambda: now)
+        made.append(store)
+        for event in events:
+            store.record(Item("event", json.dumps(event).encode()))
+        return store
+
+    yield make
+    for store in made:
+        store.close()
+
+
+def report_of(number: int, comments: str = "I only wanted to pay.") -> Item:
+    """Return feedback about a sample event."""
+    report = {
+        "event_id": event_id(number),
+        "name": "Ada Lovelace",
+        "email": "ada@example.org",
+        "comments": comments,
+    }
+    return Item("user_report", json.dumps(report).encode())
+
+
+def dashboard(
+    store: Store, dashboard_access: Callable[[], bool] | None = lambda: True
+) -> Flask:
+    """Return an app that serves the dashboard; whatever a template lacks raises."""
+    app = Flask("shop")
+    app.testing = True
+    app.jinja_env.undefined = jinja2.StrictUndefined
+    blueprint = Blueprint(
+        "errtrack",
+        "flask_errtrack",
+        url_prefix="/errtrack",
+        template_folder="templates",
+        static_folder="static",
+    )
+    add_pages(blueprint, store, Access(lambda: ["secret"], dashboard_access))
+    app.register_blueprint(blueprint)
+    return app
 
 
 def event_id(number: int) -> str:

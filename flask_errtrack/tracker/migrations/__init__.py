@@ -7,6 +7,7 @@ really run imports it; whether one must is a look at one row.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 
@@ -32,16 +33,18 @@ class SchemaState(Enum):
     NEWER = "newer"
 
 
-def state_of(connection: Connection) -> SchemaState:
-    """Tell which version of the tables a database holds."""
+def state_of(
+    connection: Connection, revisions: Sequence[str] = REVISIONS
+) -> SchemaState:
+    """Tell how the tables in a database compare with ``revisions``, oldest first."""
     if not inspect(connection).has_table(VERSION_TABLE):
         return SchemaState.EMPTY
     revision = connection.execute(select(_version.c.version_num)).scalar()
     if revision is None:
         return SchemaState.EMPTY
-    if revision not in REVISIONS:
+    if revision not in revisions:
         return SchemaState.NEWER
-    is_current = revision == REVISIONS[-1]
+    is_current = revision == revisions[-1]
     return SchemaState.CURRENT if is_current else SchemaState.OLDER
 
 

@@ -143,7 +143,9 @@ def _create_counters() -> None:
         sa.Column("value", sa.String(200), nullable=False),
         sa.Column("event_count", sa.Integer, nullable=False),
         _foreign_key("errtrack_issue_tag", "issue_id"),
-        sa.PrimaryKeyConstraint("issue_id", "key", "value", name="pk_errtrack_issue_tag"),
+        sa.PrimaryKeyConstraint(
+            "issue_id", "key", "value", name="pk_errtrack_issue_tag"
+        ),
     )
 
 

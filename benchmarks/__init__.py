@@ -1,0 +1,1 @@
+"""What Flask-ErrTrack costs: ``python -m benchmarks``."""

@@ -1,0 +1,244 @@
+"""Measure the same app with and without Flask-ErrTrack, turn by turn, in one run.
+
+``python3 dev.py bench`` prints a table: medians, and for times the spread from the
+10th to the 90th percentile. Machines are noisy: compare within a run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+from flask import Flask
+from werkzeug.test import EnvironBuilder
+
+from flask_errtrack import Client, ErrTrack
+from flask_errtrack.transports import BackgroundTransport
+
+FRAMES = 30
+Row = tuple[str, str, str]
+
+
+class Shop:
+    """An app with a healthy view, a failing one, and pages to look at.
+
+    :param options: of ErrTrack; None for an app without it.
+    """
+
+    def __init__(self, folder: Path, options: dict[str, Any] | None) -> None:
+        self.app = Flask("benchmarks", instance_path=str(folder))
+        self.app.secret_key = "a secret key for the benchmark"
+        self.app.add_url_rule("/healthy", view_func=lambda: "fine")
+        self.app.add_url_rule("/broken/<int:kind>", "broken", broken)
+        self.app.register_error_handler(500, lambda error: ("broken", 500))
+        self.errtrack = ErrTrack(self.app, **options) if options is not None else None
+
+    @property
+    def client(self) -> Client:
+        """The client of the app."""
+        found: Client = self.app.extensions["errtrack"]
+        return found
+
+    def get(self, path: str, times: int = 1) -> float:
+        """Return the seconds that a request took, the mean of ``times``."""
+        environs = [EnvironBuilder(path).get_environ() for _ in range(times)]
+        started = time.perf_counter()
+        for environ in environs:
+            answer = self.app(environ, _ignore_start)
+            for _ in answer:
+                pass
+            close = getattr(answer, "close", None)
+            if close is not None:
+                close()
+        return (time.perf_counter() - started) / times
+
+    def settle(self) -> None:
+        """Let the background work end, so that it does not disturb what follows."""
+        if self.errtrack is not None:
+            self.client.flush(60)
+
+
+def broken(kind: int) -> str:
+    """Fail below 30 frames with 12 local variables each."""
+    return _deeper(FRAMES - 1, kind)
+
+
+def _deeper(frames: int, kind: int) -> str:
+    name, price, count, ratio = "a book", 1999, 3, 0.25
+    tags, sizes = ["new", "used"], {"small": 1, "large": 2}
+    text, pair, flag, nothing = "some longer text " * 5, (1, 2), True, None
+    if frames > 1:
+        return _deeper(frames - 1, kind)
+    raise _errors()[kind % 200](
+        name, price, count, ratio, tags, sizes, text, pair, flag, nothing
+    )
+
+
+def _errors(known: list[type[Exception]] = []) -> list[type[Exception]]:  # noqa: B006
+    if not known:
+        known += [type(f"Broken{number}", (Exception,), {}) for number in range(200)]
+    return known
+
+
+def _ignore_start(status: str, headers: Any, exc_info: Any = None) -> Any:
+    return lambda data: None
+
+
+def in_turns(
+    shops: Sequence[Shop], path: str, rounds: int, times: int
+) -> list[list[float]]:
+    """Return the seconds a request took on each app, round by round."""
+    found: list[list[float]] = [[] for _ in shops]
+    for number in range(rounds + 3):
+        for shop, seconds in zip(shops, found, strict=True):
+            took = shop.get(path, times)
+            shop.settle()
+            # The first rounds warm up.
+            if number >= 3:
+                seconds.append(took)
+    return found
+
+
+def added(name: str, bare: list[float], with_it: list[float], unit: str) -> Row:
+    """Return a row that tells how much longer the second took."""
+    factor = {"µs": 1e6, "ms": 1e3}[unit]
+    deltas = [(b - a) * factor for a, b in zip(bare, with_it, strict=True)]
+    tenths = quantiles(deltas, n=10)
+    ratio = median(with_it) / median(bare)
+    spread = f"{tenths[0]:.1f} … {tenths[-1]:.1f}, ratio {ratio:.2f}"
+    return name, f"{median(deltas):.1f} {unit}", spread
+
+
+@contextmanager
+def quiet_log() -> Iterator[None]:
+    """Write what Flask logs of an error to nowhere, on both sides."""
+    handler = logging.StreamHandler(open(os.devnull, "w"))
+    logger = logging.getLogger("benchmarks")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+def import_seconds(statement: str, runs: int = 9) -> list[float]:
+    """Return the seconds that a fresh interpreter needs for a statement."""
+    found = []
+    for _ in range(runs):
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-c", statement], check=True)
+        found.append(time.perf_counter() - started)
+    return found
+
+
+def requests(bare: Shop, tracked: Shop, other: Shop, rounds: int) -> Iterator[Row]:
+    """Measure what is added to requests."""
+    plain, mine = in_turns([bare, tracked], "/healthy", rounds, 300)
+    yield added("healthy request: added", plain, mine, "µs")
+    plain, mine = in_turns([bare, tracked], "/broken/1", rounds * 3, 1)
+    yield added("failing request, tracker: added", plain, mine, "ms")
+    plain, mine = in_turns([bare, other], "/broken/1", rounds * 3, 1)
+    yield added("failing request, ignored error: added", plain, mine, "µs")
+
+
+def imports() -> Iterator[Row]:
+    """Measure what is added to the start of a program."""
+    flask = import_seconds("import flask")
+    mine = import_seconds("import flask, flask_errtrack")
+    yield added("import flask_errtrack: added", flask, mine, "ms")
+    start = "import flask; app = flask.Flask('x')"
+    bare = import_seconds(start)
+    mine = import_seconds(
+        f"{start}; import flask_errtrack; flask_errtrack.ErrTrack(app)"
+    )
+    yield added("ErrTrack(app) with the tracker: added", bare, mine, "ms")
+
+
+def memory(shop: Shop, errors: int) -> Iterator[Row]:
+    """Measure how memory grows while errors are captured."""
+    shop.get("/broken/1", 200)
+    shop.settle()
+    before = resident_mebibytes()
+    for start in range(0, errors, 100):
+        for number in range(start, start + 100):
+            shop.get(f"/broken/{number}")
+        print(f"\r{start + 100} of {errors} errors", end="", file=sys.stderr)
+    print(file=sys.stderr)
+    started = time.perf_counter()
+    shop.settle()
+    seconds = time.perf_counter() - started
+    grown = resident_mebibytes() - before
+    yield f"memory after {errors:,} errors: added", f"{grown:.1f} MiB", ""
+    yield "time until the last of them was stored", f"{seconds:.1f} s", ""
+
+
+def resident_mebibytes() -> float:
+    """Return how much memory the process holds."""
+    status = Path("/proc/self/status")
+    if status.is_file():
+        line = next(x for x in status.read_text().splitlines() if x.startswith("VmRSS"))
+        return int(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def pages(shop: Shop, rounds: int) -> Iterator[Row]:
+    """Measure the pages of the dashboard, with the 200 issues made before."""
+    browser = shop.app.test_client()
+    paths = {"issue list": "/errtrack/", "issue page": "/errtrack/issues/1"}
+    for name, path in paths.items():
+        seconds = []
+        for _ in range(rounds):
+            started = time.perf_counter()
+            answer = browser.get(path)
+            seconds.append(time.perf_counter() - started)
+            assert answer.status_code == 200, answer.status
+        tenths = quantiles([one * 1e3 for one in seconds], n=10)
+        kilobytes = len(answer.data) / 1000
+        spread = f"{tenths[0]:.1f} … {tenths[-1]:.1f}, {kilobytes:.0f} kB"
+        yield f"{name}: time", f"{median(seconds) * 1e3:.1f} ms", spread
+
+
+def measure(errors: int, rounds: int) -> Iterator[Row]:
+    """Measure everything."""
+    with tempfile.TemporaryDirectory() as folder, quiet_log():
+        bare = Shop(Path(folder) / "bare", None)
+        tracked = Shop(Path(folder) / "tracked", {"dashboard_access": lambda: True})
+        ignoring = {"ignore_exceptions": [Exception]}
+        other = Shop(Path(folder) / "ignoring", ignoring)
+        yield from requests(bare, tracked, other, rounds)
+        yield from imports()
+        yield from memory(tracked, errors)
+        yield from pages(tracked, rounds)
+        transport = tracked.client.transport
+        assert isinstance(transport, BackgroundTransport) and not transport.dropped
+        for shop in (tracked, other):
+            with shop.app.app_context():
+                assert shop.errtrack is not None
+                shop.errtrack.close()
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--errors", type=int, default=5000, help="default: 5000")
+    parser.add_argument("--rounds", type=int, default=40, help="default: 40")
+    arguments = parser.parse_args()
+    print(f"Python {sys.version.split()[0]}, {os.cpu_count()} cores")
+    show: Callable[..., str] = "{:<40} {:>12}   {}".format
+    for row in measure(arguments.errors, arguments.rounds):
+        print(show(*row), flush=True)
+
+
+if __name__ == "__main__":
+    main()

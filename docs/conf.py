@@ -1,0 +1,16 @@
+"""How the documentation is built."""
+
+from flask_errtrack import __version__
+
+project = "Flask-ErrTrack"
+copyright = "2026, the Flask-ErrTrack developers"
+version = release = __version__
+
+extensions = ["sphinx.ext.autodoc", "pallets_sphinx_themes"]
+autodoc_typehints = "description"
+exclude_patterns = ["_build"]
+nitpicky = False
+
+html_theme = "flask"
+html_title = f"Flask-ErrTrack {version}"
+html_show_sourcelink = False

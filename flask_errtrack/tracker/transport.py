@@ -1,0 +1,40 @@
+"""The embedded tracker as a transport: an envelope's items go into the store.
+
+Knows nothing of retries and threads; those belong to who calls it.
+"""
+
+from __future__ import annotations
+
+from ..envelope import Envelope
+from ..errors import Refused
+from .store import Store
+
+
+class StoreTransport:
+    """Delivers envelopes into a store, in the calling thread."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def send(self, envelope: Envelope) -> None:
+        """Store every event and user report of an envelope; skip other items.
+
+        :raises StoreError: if the database cannot be used now: send it again.
+        :raises Refused: if an item can never be stored; the others are.
+        """
+        refused = None
+        for item in envelope.items:
+            try:
+                self._store.record(item)
+            except Refused as error:
+                refused = error
+        if refused is not None:
+            raise refused
+
+    def flush(self, timeout_seconds: float) -> bool:
+        """Return True: what was sent is stored."""
+        return True
+
+    def close(self) -> None:
+        """Close the store's connections; the next use opens new ones."""
+        self._store.close()

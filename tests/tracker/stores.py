@@ -1,0 +1,95 @@
+"""Stores for the tests, on SQLite and on PostgreSQL, and items to put in them."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+import zlib
+from typing import Any
+
+import pytest
+from sqlalchemy import Row, Table, create_engine, select
+
+from flask_errtrack.envelope import Item
+from flask_errtrack.tracker.engine import Database
+from flask_errtrack.tracker.schema import event
+from flask_errtrack.tracker.store import Store
+
+from .samples import NOW, rfc3339
+
+
+class Clock:
+    """A time that moves only when it is told to."""
+
+    def __init__(self, seconds: float = NOW) -> None:
+        self.seconds = seconds
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def item(**fields: Any) -> Item:
+    """Return the item of an event that broke in ``shop.prices``."""
+    raw = {
+        "event_id": uuid.uuid4().hex,
+        "timestamp": rfc3339(NOW),
+        "platform": "python",
+        "exception": {"values": [broken()]},
+        **fields,
+    }
+    return Item("event", json.dumps(raw).encode())
+
+
+def broken(
+    kind: str = "KeyError", function: str = "price", line: str = "rates[currency]"
+) -> dict[str, Any]:
+    """Return an exception in the app."""
+    frame = {
+        "module": "shop.prices",
+        "function": function,
+        "lineno": 7,
+        "context_line": line,
+        "in_app": True,
+    }
+    return {"type": kind, "value": "'EUR'", "stacktrace": {"frames": [frame]}}
+
+
+def report(event_id: str, **fields: Any) -> Item:
+    """Return the item of a user report."""
+    raw = {"event_id": event_id, "comments": "It broke.", **fields}
+    return Item("user_report", json.dumps(raw).encode())
+
+
+def rows(store: Store, table: Table) -> list[Row[Any]]:
+    """Return all rows of a table, in the order they came in."""
+    with store.reading() as connection:
+        order = list(table.primary_key)
+        return list(connection.execute(select(table).order_by(*order)))
+
+
+def row(store: Store, table: Table) -> Row[Any]:
+    """Return the only row of a table."""
+    (found,) = rows(store, table)
+    return found
+
+
+def stored(store: Store) -> list[dict[str, Any]]:
+    """Return the kept events, the oldest first."""
+    return [json.loads(zlib.decompress(kept.payload)) for kept in rows(store, event)]
+
+
+def postgresql_url() -> str:
+    """Return the URL of an empty database on a real server, or skip the test."""
+    url = os.environ.get("ERRTRACK_TEST_POSTGRESQL_URL")
+    if url is None:
+        reason = "ERRTRACK_TEST_POSTGRESQL_URL names no PostgreSQL database"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    engine = create_engine(Database(url).url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+        connection.exec_driver_sql("CREATE SCHEMA public")
+    engine.dispose()
+    return url

@@ -1,0 +1,185 @@
+"""Who may see the dashboard."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from flask import Flask, Response, request
+from itsdangerous import TimestampSigner, URLSafeTimedSerializer
+
+from flask_errtrack.signing import BadToken
+from flask_errtrack.tracker.access import (
+    COOKIE_MAX_AGE_SECONDS,
+    COOKIE_NAME,
+    LOGIN_MAX_AGE_SECONDS,
+    Access,
+    is_same_origin,
+    login_token,
+)
+
+KEYS = ["secret"]
+
+
+def is_open(
+    access: Access | None = None,
+    debug: bool = False,
+    address: str = "203.0.113.7",
+    **environment: Any,
+) -> bool:
+    app = Flask("shop")
+    app.debug = debug
+    with app.test_request_context(
+        "/errtrack/", environ_overrides={"REMOTE_ADDR": address}, **environment
+    ):
+        return (access or Access(lambda: KEYS)).is_open()
+
+
+def token_made_before(seconds: float, purpose: str) -> str:
+    class Earlier(TimestampSigner):
+        def get_timestamp(self) -> int:
+            return int(time.time() - seconds)
+
+    salt = f"flask-errtrack.{purpose}"
+    made = URLSafeTimedSerializer(KEYS, salt=salt, signer=Earlier).dumps("dashboard")
+    return str(made)
+
+
+def test_it_is_closed_by_default() -> None:
+    assert not is_open()
+    assert not is_open(debug=True)
+    assert not is_open(address="127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"]
+)
+@pytest.mark.parametrize(
+    "host",
+    ["localhost", "localhost:5000", "127.0.0.1:5000", "[::1]:5000", "shop.localhost"],
+)
+def test_a_developer_at_this_machine_in_debug_mode_may_come_in(
+    address: str, host: str
+) -> None:
+    assert is_open(debug=True, address=address, headers={"Host": host})
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        # A page of evil.example whose name now points at this machine.
+        {"Host": "evil.example:5000"},
+        {"Host": "localhost.evil.example"},
+        {"Host": "127.0.0.1.evil.example"},
+        # A tunnel or a proxy.
+        {"Host": "localhost", "X-Forwarded-For": "203.0.113.7"},
+        {"Host": "localhost", "Forwarded": "for=203.0.113.7"},
+        {"Host": "localhost", "X-Forwarded-Host": "shop.example"},
+        {"Host": "localhost", "X-Real-IP": "203.0.113.7"},
+    ],
+)
+def test_debug_mode_opens_to_nobody_else(headers: dict[str, str]) -> None:
+    assert not is_open(debug=True, address="127.0.0.1", headers=headers)
+
+
+@pytest.mark.parametrize("address", ["", "unix:", "10.0.0.1", "::ffff:10.0.0.1"])
+def test_an_address_that_is_not_of_this_machine_stays_out(address: str) -> None:
+    assert not is_open(debug=True, address=address, headers={"Host": "localhost"})
+
+
+@pytest.mark.parametrize(("answer", "expected"), [(True, True), (False, False)])
+def test_the_app_may_decide(answer: bool, expected: bool) -> None:
+    assert is_open(Access(lambda: KEYS, lambda: answer)) is expected
+
+
+@pytest.mark.swallows_errors
+def test_a_rule_that_raises_closes() -> None:
+    def broken() -> bool:
+        raise LookupError("no user loader")
+
+    assert not is_open(Access(lambda: KEYS, broken))
+
+
+def log_in(token: str, base_url: str = "http://localhost") -> Response:
+    app = Flask("shop")
+    with app.test_request_context("/errtrack/login", base_url=base_url):
+        response = Response()
+        Access(lambda: KEYS).log_in(response, token, "/errtrack/")
+        return response
+
+
+def cookie_of(response: Response) -> str:
+    return response.headers["Set-Cookie"].partition("=")[2].partition(";")[0]
+
+
+def test_a_login_link_opens_for_twelve_hours() -> None:
+    response = log_in(login_token(KEYS))
+    header = response.headers["Set-Cookie"]
+    for part in ("HttpOnly", "Path=/errtrack/", "SameSite=Lax", "Max-Age=43200"):
+        assert part in header
+    assert "Secure" not in header
+    assert is_open(headers={"Cookie": f"{COOKIE_NAME}={cookie_of(response)}"})
+
+
+def test_over_https_the_cookie_never_travels_without_it() -> None:
+    response = log_in(login_token(KEYS), "https://shop.example")
+    assert "Secure" in response.headers["Set-Cookie"]
+
+
+@pytest.mark.parametrize(
+    ("token", "is_expired"),
+    [
+        ("", False),
+        ("nonsense", False),
+        (login_token(["another key"]), False),
+        (token_made_before(LOGIN_MAX_AGE_SECONDS + 5, "login"), True),
+    ],
+)
+def test_a_link_that_is_forged_or_old_opens_nothing(
+    token: str, is_expired: bool
+) -> None:
+    with pytest.raises(BadToken) as caught:
+        log_in(token)
+    assert caught.value.is_expired is is_expired
+
+
+@pytest.mark.parametrize(
+    ("cookie", "expected"),
+    [
+        (token_made_before(COOKIE_MAX_AGE_SECONDS - 60, "access"), True),
+        (token_made_before(COOKIE_MAX_AGE_SECONDS + 5, "access"), False),
+        (login_token(KEYS), False),
+        ("nonsense", False),
+    ],
+)
+def test_a_cookie_that_is_forged_or_old_opens_nothing(
+    cookie: str, expected: bool
+) -> None:
+    assert is_open(headers={"Cookie": f"{COOKIE_NAME}={cookie}"}) is expected
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({}, True),
+        ({"Sec-Fetch-Site": "same-origin"}, True),
+        ({"Origin": "https://shop.example"}, True),
+        ({"Sec-Fetch-Site": "same-site"}, False),
+        ({"Sec-Fetch-Site": "cross-site"}, False),
+        ({"Sec-Fetch-Site": "none"}, False),
+        ({"Origin": "https://evil.example"}, False),
+        ({"Origin": "https://shop.example:8443"}, False),
+        ({"Origin": "null"}, False),
+        # What says both must mean both.
+        ({"Sec-Fetch-Site": "cross-site", "Origin": "https://shop.example"}, False),
+    ],
+)
+def test_only_forms_of_our_own_pages_count(
+    headers: dict[str, str], expected: bool
+) -> None:
+    app = Flask("shop")
+    with app.test_request_context(
+        "/", base_url="https://shop.example", headers=headers
+    ):
+        assert is_same_origin(request) is expected
