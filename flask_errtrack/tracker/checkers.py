@@ -25,6 +25,7 @@ MAX_KEY_LENGTH = 200
 
 # PostgreSQL stores no NUL, and UTF-8 has no surrogates.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_ISO = re.compile("[0-9]{4}-")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 #: Where a value stands: the path of its parent, and its own name.
@@ -226,14 +227,11 @@ def clean(value: str, limit: int) -> str:
 
 def seconds_of(raw: Any) -> float | None:
     """Seconds since 1970 of a number or of ISO 8601 text; None if it is no time."""
+    if isinstance(raw, bool) or not isinstance(raw, str | int | float):
+        return None
     try:
-        if isinstance(raw, str) and not raw.isascii():
-            return None
-        if isinstance(raw, str) and re.search(r"[-:]", raw[1:]):
-            return _seconds_of_text(raw)
-        if isinstance(raw, bool) or not isinstance(raw, str | int | float):
-            return None
-        seconds = float(raw)
+        is_iso = isinstance(raw, str) and _ISO.match(raw)
+        seconds = _seconds_of_text(str(raw)) if is_iso else float(raw)
         timestamp_of(seconds)
     except (ValueError, OverflowError):
         return None
