@@ -112,11 +112,11 @@ def context_groups(event: Mapping[str, Any]) -> tuple[Group, ...]:
     """Return the contexts (runtime, flask, trace …) and the extra data."""
     contexts = event.get("contexts") or {}
     groups = [
-        Group(one_line(name), rows_of(found))
+        Group(one_line(name), rows_of(_without_type(found, name)))
         for name, found in list(contexts.items())[:MAX_ROWS]
-        if isinstance(found, Mapping) and found
+        if isinstance(found, Mapping)
     ]
-    return tuple(groups)
+    return tuple(group for group in groups if group.rows)
 
 
 def extra_rows(event: Mapping[str, Any]) -> tuple[Row, ...]:
@@ -155,12 +155,18 @@ def rows_of(found: Mapping[str, Any] | Iterable[Any]) -> tuple[Row, ...]:
     return tuple(rows)
 
 
+def _without_type(found: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A context without the type that its name says already."""
+    return {key: text for key, text in found.items() if (key, text) != ("type", name)}
+
+
 def _breadcrumb(found: Mapping[str, Any], end: float | None) -> BreadcrumbView:
     time = seconds_of(found.get("timestamp"))
     when = ""
     if time is not None and end is not None:
         side = "before" if time <= end else "after"
-        when = f"{duration(abs(end - time))} {side}"
+        seconds = abs(end - time)
+        when = f"{duration(seconds) if seconds >= 0.001 else 'just'} {side}"
     return BreadcrumbView(
         when=when,
         iso=one_line(found.get("timestamp") or ""),

@@ -107,7 +107,8 @@ class Database:
         if engine is None:
             made = self._made()
             try:
-                self._prepare(made)
+                with own_work():
+                    self._prepare(made)
             except BaseException:
                 made.dispose()
                 raise

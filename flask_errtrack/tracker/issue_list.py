@@ -151,8 +151,9 @@ def issue_list_page(
     """
     choice = Choice(
         next((known for known in STATUSES if known == status), "unresolved"),
-        environment,
-        project,
+        # PostgreSQL refuses texts with this character.
+        environment.replace("\0", ""),
+        project if project is None or 0 < project <= reads.MAX_ID else None,
     )
     known_sort: Sort = next((known for known in SORTS if known == sort), "now")
     asked = _Asked(choice, known_sort, min(max(page, 1), MAX_PAGE))
@@ -208,13 +209,17 @@ def issue_rows(
 
 
 def issue_dict(row: Record) -> dict[str, Any]:
-    """Return an issue as the command line's JSON has it; times are RFC 3339 UTC."""
+    """Return an issue as the command line's JSON has it; times are RFC 3339 UTC.
+
+    An unresolved issue that was resolved before has the status ``regressed``.
+    """
+    is_regressed = row.is_regressed and row.status == "unresolved"
     return {
         "id": row.id,
         "title": row.title,
         "culprit": row.culprit,
         "level": row.level,
-        "status": row.status,
+        "status": "regressed" if is_regressed else row.status,
         "events": row.event_count,
         "users": row.user_count,
         "first_seen": rfc3339(row.first_seen),

@@ -8,6 +8,7 @@ tracker's database cannot be used.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -19,6 +20,7 @@ from sqlalchemy import Connection
 from . import reads, trend
 from .event_view import EventView, event_view
 from .issue_list import (
+    MAX_PAGE,
     PAGE_SIZE,
     IssueListPage,
     IssueView,
@@ -46,6 +48,8 @@ __all__ = [
 ]
 
 _MAX_TAG_VALUES = 4
+_EVENT_ID = re.compile(r"[0-9a-f]{32}")
+_ISSUE_ID = re.compile(r"[0-9]{1,18}")
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,7 @@ def issue_page(store: Store, issue_id: int, now: float) -> IssuePage | None:
 def event_page(store: Store, event_id: str, now: float) -> IssuePage | None:
     """Return an event with its issue; ``None`` if there is no such event."""
     with store.reading() as connection:
-        event = reads.event(connection, event_id)
+        event = _event_row(connection, event_id)
         if event is None or event.issue_id is None:
             return None
         issue = reads.issue(connection, event.issue_id)
@@ -134,8 +138,8 @@ def find_event(
     """
     wanted = event_or_issue.strip().lower().replace("-", "").removeprefix("#")
     with store.reading() as connection:
-        event = reads.event(connection, wanted)
-        if event is None and wanted.isdecimal() and len(wanted) < 19:
+        event = _event_row(connection, wanted)
+        if event is None and _ISSUE_ID.fullmatch(wanted):
             event = reads.newest_event(connection, int(wanted))
         if event is None:
             return None
@@ -145,7 +149,7 @@ def find_event(
 
 def feedback_list_page(store: Store, *, page: int = 1, now: float) -> FeedbackListPage:
     """Return a page of 25 pieces of feedback."""
-    page = max(page, 1)
+    page = min(max(page, 1), MAX_PAGE)
     with store.reading() as connection:
         found = reads.reports(connection, PAGE_SIZE, (page - 1) * PAGE_SIZE)
     total = found[0].reports if found else 0
@@ -175,6 +179,13 @@ def _page(
         reports=tuple(_report(row, "", event_id, now) for row in reports),
         report_count=reports[0].reports if reports else 0,
     )
+
+
+def _event_row(connection: Connection, event_id: str) -> Record | None:
+    # What is none is not asked for: PostgreSQL refuses some characters.
+    if not _EVENT_ID.fullmatch(event_id):
+        return None
+    return reads.event(connection, event_id)
 
 
 def _event(row: Record, now: float) -> EventView:

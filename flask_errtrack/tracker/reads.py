@@ -30,6 +30,8 @@ Record = Any
 Sort = Literal["now", "last_seen", "first_seen", "events", "users"]
 Status = Literal["unresolved", "regressed", "resolved", "muted", "all"]
 
+#: The highest number that an id can have.
+MAX_ID = 2**63 - 1
 DAY_HOURS = 24
 # One more person weighs as much as so many more events.
 _PERSON_WEIGHT = 10

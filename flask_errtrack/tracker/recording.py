@@ -8,7 +8,7 @@ own row is locked, which is why writers cannot block each other in a circle.
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, func, select, update
@@ -49,13 +49,14 @@ class Arrival:
     content: Event
     project_id: int
     received_at: float
-    grouping: Grouping = field(init=False)
-    payload: bytes = field(init=False)
+    grouping: Grouping
+    payload: bytes
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "grouping", grouping_of(self.content))
-        payload = zlib.compress(encode_json(self.content), 1)
-        object.__setattr__(self, "payload", payload)
+    @classmethod
+    def of(cls, content: Event, project_id: int, received_at: float) -> Arrival:
+        # Level 1 takes half the time of the default, for a tenth more bytes.
+        payload = zlib.compress(encode_json(content), 1)
+        return cls(content, project_id, received_at, grouping_of(content), payload)
 
 
 def record_event(connection: Connection, arrival: Arrival, max_events: int) -> Recorded:

@@ -48,6 +48,9 @@ def source_lines(frame: Mapping[str, Any], end: Any) -> tuple[SourceLine, ...]:
             start = colno - 1 if first + place == lineno else _indent(text or "")
             stop = end_column - 1 if first + place == end_line else len(text or "")
             span = start, stop
+        # A mark on all of one line would say no more than the line itself does.
+        if span and end_line == lineno and text[slice(*span)].strip() == text.strip():
+            span = None
         made.append(_line(first + place, text or "", span, first + place == lineno))
     return tuple(made)
 
@@ -68,8 +71,7 @@ def _line(
     number: int, text: str, span: tuple[int, int] | None, is_failing: bool
 ) -> SourceLine:
     start, stop = span or (0, 0)
-    # A mark on all of a line would say no more than the line itself does.
-    if not 0 <= start < stop or text[start:stop].strip() == text.strip():
+    if not 0 <= start < stop:
         start = stop = 0
     before, marked, after = text[:start], text[start:stop], text[stop:]
     if len(text) > MAX_SOURCE_LENGTH:

@@ -180,7 +180,15 @@ def _items(
     has_app = any(frame.get("in_app") for frame in frames)
     views: list[tuple[str, FrameView | Repeat]] = []
     opened = 0
+    cycle: set[Any] = set()
     for start, stop, times in fold_repeats(keys):
+        # Where frames were left out, the same cycle begins anew at another call.
+        is_known = times > 1 and set(keys[start:stop]) == cycle
+        if is_known:
+            views.append(
+                (views[-1][0], Repeat(f"the same, {count(times, 'more time')}"))
+            )
+            continue
         for place in range(start, stop):
             frame = frames[place]
             is_app = bool(frame.get("in_app"))
@@ -191,6 +199,7 @@ def _items(
             is_first = is_open and opened == 1
             views.append((library, _frame_view(frame, ends[place], is_open, is_first)))
         if times > 1:
+            cycle = set(keys[start:stop])
             words = _repeat_words(stop - start, times - 1)
             views.append((views[-1][0], Repeat(words)))
     return _fold_libraries(views)

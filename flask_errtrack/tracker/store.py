@@ -128,7 +128,8 @@ class Store:
         received_at = self._now()
         self._prune_sometimes()
         # All that needs no database is done before other writers have to wait.
-        arrival = Arrival(normalize_event(raw, received_at), project_id, received_at)
+        content = normalize_event(raw, received_at)
+        arrival = Arrival.of(content, project_id, received_at)
         limit = self._max_events_per_issue
         return self._database.write(
             lambda connection: record_event(connection, arrival, limit)

@@ -30,8 +30,9 @@ from ..signing import BadToken
 from . import pages
 from .access import Access, is_same_origin
 from .markdown import event_as_markdown
+from .reads import MAX_ID
 from .store import Status, Store
-from .words import count, number, one_line, visible
+from .words import count, number
 
 View = Callable[..., ResponseReturnValue]
 
@@ -45,6 +46,8 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+# A higher number is no issue's, and too high for a database.
+ISSUE_URL = f"/issues/<int(max={MAX_ID}):issue_id>"
 STATUSES: tuple[Status, ...] = get_args(Status)
 
 
@@ -81,7 +84,7 @@ def _add_issues(blueprint: Blueprint, store: Store, access: Access) -> None:
         )
         return render_template("errtrack/issue_list.html", page=page)
 
-    @blueprint.get("/issues/<int:issue_id>", endpoint="issue")
+    @blueprint.get(ISSUE_URL, endpoint="issue")
     @_page(access)
     def issue(issue_id: int) -> ResponseReturnValue:
         page = pages.issue_page(store, issue_id, time.time())
@@ -89,7 +92,7 @@ def _add_issues(blueprint: Blueprint, store: Store, access: Access) -> None:
             return _message(404, "No such issue", f"There is no issue {issue_id} here.")
         return render_template("errtrack/issue.html", page=page)
 
-    @blueprint.post("/issues/<int:issue_id>/status", endpoint="set_status")
+    @blueprint.post(f"{ISSUE_URL}/status", endpoint="set_status")
     @_page(access)
     def set_status(issue_id: int) -> ResponseReturnValue:
         asked = request.form.get("status", "")
@@ -206,6 +209,6 @@ def _way_back(default: str) -> str:
 
 
 def _add_filters(state: BlueprintSetupState) -> None:
-    for function in (number, count, visible, one_line):
+    for function in (number, count):
         name = f"errtrack_{function.__name__}"
         state.app.add_template_filter(function, name)

@@ -91,7 +91,7 @@ class FolderOutbox:
             return sorted(
                 name for name in os.listdir(self.folder) if name.endswith(_SUFFIX)
             )
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
 
     def set_aside_names(self) -> list[str]:
@@ -100,7 +100,7 @@ class FolderOutbox:
             return sorted(
                 name for name in os.listdir(self.folder) if name.endswith(_SET_ASIDE)
             )
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
 
     def read(self, name: str) -> bytes | None:

@@ -59,7 +59,12 @@ def test_breadcrumbs_say_how_long_before_the_error_they_were() -> None:
 
 @pytest.mark.parametrize(
     ("timestamp", "expected"),
-    [("2026-11-21T01:40:02Z", "2.0 s after"), ("soon", ""), (None, "")],
+    [
+        ("2026-11-21T01:40:00Z", "just before"),
+        ("2026-11-21T01:40:02Z", "2.0 s after"),
+        ("soon", ""),
+        (None, ""),
+    ],
 )
 def test_a_breadcrumb_may_come_late_or_have_no_time(
     timestamp: str | None, expected: str
@@ -74,6 +79,12 @@ def test_of_many_breadcrumbs_the_earlier_ones_are_folded() -> None:
     found = details.breadcrumbs_of(event)
     assert (len(found.earlier), len(found.last)) == (80, 20)
     assert found.last[-1].message.text == "499"
+
+
+def test_a_context_does_not_repeat_its_name_as_its_type() -> None:
+    contexts = {"os": {"type": "os", "name": "Linux"}, "trace": {"type": "trace"}}
+    (group,) = details.context_groups({"contexts": contexts})
+    assert (group.title, pairs(group.rows)) == ("os", [("name", "Linux")])
 
 
 def test_too_many_rows_are_counted() -> None:

@@ -149,6 +149,18 @@ def test_recursion_is_shown_once_with_its_count() -> None:
     ]
 
 
+def test_recursion_with_calls_left_out_in_the_middle_is_still_shown_once() -> None:
+    one, other = samples.frame("walk", lineno=5), samples.frame("visit", lineno=9)
+    found = stack_of([samples.frame("index"), *[one, other] * 9, *[other, one] * 9])
+    assert outline(found) == [
+        "walk",
+        "visit",
+        "the 2 calls above, 8 more times",
+        "the same, 9 more times",
+        "index",
+    ]
+
+
 @pytest.mark.parametrize(
     ("keys", "expected"),
     [
@@ -194,7 +206,12 @@ def test_code_over_several_lines_is_marked_to_its_end() -> None:
         "post_context": ["    card,", "    amount) + fee", "done()"],
     }
     lines = source_lines(frame, [4, 12])
-    assert [line.marked for line in lines] == ["charge(", "", "amount)", ""]
+    assert [line.marked for line in lines] == [
+        "charge(",
+        "card,",
+        "amount)",
+        "",
+    ]
 
 
 @pytest.mark.parametrize(

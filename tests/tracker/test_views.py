@@ -64,6 +64,8 @@ ALL_PAGES = [
     *(f"/events/{event_id(number)}" for number in SAMPLES),
     "/feedback",
     "/feedback?page=7",
+    f"/feedback?page={10**30}",
+    f"/?page={10**30}&project={10**30}&environment=%00",
 ]
 
 
@@ -206,6 +208,7 @@ def test_a_hostile_event_is_still_json(client: FlaskClient) -> None:
     [
         "/issues/999",
         f"/issues/{2**63 - 1}",
+        f"/events/{'%00' * 32}",
         f"/events/{'f' * 32}",
         f"/events/{'f' * 32}.json",
         f"/events/{'f' * 32}.md",
@@ -216,6 +219,10 @@ def test_what_is_not_there_is_said_to_be_missing(
 ) -> None:
     response = client.get(f"/errtrack{path}")
     assert response.status_code == 404 and "No such" in response.text
+
+
+def test_a_number_beyond_the_database_is_no_issue(client: FlaskClient) -> None:
+    assert client.get(f"/errtrack/issues/{2**63}").status_code == 404
 
 
 def set_status(client: FlaskClient, status: str, **headers: str) -> int:

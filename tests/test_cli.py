@@ -1,0 +1,229 @@
+"""``flask errtrack …``, on an app with its own tracker and with other ways out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from click.testing import Result
+from conftest import MakeApp
+from flask import Flask
+
+from flask_errtrack.transports import MemoryTransport
+
+
+@pytest.fixture
+def app(make_app: MakeApp) -> Flask:
+    """An app with a tracker of its own, and a view that fails."""
+    app = make_app()
+
+    @app.get("/broken")
+    def broken() -> str:
+        return str(1 / 0)
+
+    return app
+
+
+def run(app: Flask, *arguments: str) -> Result:
+    return app.test_cli_runner().invoke(args=["errtrack", *arguments])
+
+
+def happen(app: Flask, times: int = 1) -> str:
+    """Let the view fail; return the id of the last event, when it is stored."""
+    for _ in range(times):
+        event_id = app.test_client().get("/broken").headers["X-ErrTrack-ID"]
+    assert app.extensions["errtrack"].flush(10)
+    return event_id
+
+
+def rows(app: Flask, *arguments: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(
+        run(app, "issues", "--format", "json", *arguments).output
+    )
+    return found
+
+
+def test_test_sends_an_event_and_says_where_it_went(app: Flask) -> None:
+    result = run(app, "test")
+    assert result.exit_code == 0
+    assert "It is in the tracker of this app, see /errtrack/." in result.output
+    (issue,) = rows(app)
+    assert issue["title"] == "A test event from `flask errtrack test`"
+
+
+def test_test_fails_while_nothing_is_captured(app: Flask) -> None:
+    app.testing = True
+    result = run(app, "test")
+    assert result.exit_code == 1
+    assert "app.testing is on" in result.output
+
+
+@pytest.mark.swallows_errors
+def test_test_fails_when_the_event_does_not_arrive(make_app: MakeApp) -> None:
+    app = make_app(dsn="http://key@127.0.0.1:9/1", timeout_seconds=0.1)
+    result = run(app, "test")
+    assert result.exit_code == 1
+    assert "could not be reached" in result.output
+    assert "key" not in result.output.replace("keyerror", "")
+
+
+def test_a_list_of_issues_in_json_has_the_promised_fields(app: Flask) -> None:
+    happen(app, times=2)
+    (issue,) = rows(app)
+    assert list(issue) == [
+        "id",
+        "title",
+        "culprit",
+        "level",
+        "status",
+        "events",
+        "users",
+        "first_seen",
+        "last_seen",
+    ]
+    assert issue["title"] == "ZeroDivisionError: division by zero"
+    assert (issue["events"], issue["users"], issue["status"]) == (2, 0, "unresolved")
+
+
+def test_a_list_of_issues_as_text_has_a_line_an_issue(app: Flask) -> None:
+    happen(app)
+    heading, line = run(app, "issues").output.splitlines()
+    assert heading.split()[:2] == ["ID", "LEVEL"]
+    assert line.endswith("ZeroDivisionError: division by zero")
+
+
+def test_an_empty_list_teaches_the_next_step(app: Flask) -> None:
+    assert "flask errtrack test" in run(app, "issues").output
+    assert rows(app) == []
+
+
+def test_limit_bounds_the_list(app: Flask) -> None:
+    happen(app)
+    run(app, "test")
+    assert len(rows(app)) == 2
+    assert len(rows(app, "--limit", "1")) == 1
+
+
+def test_titles_cannot_send_escapes_to_the_terminal(app: Flask) -> None:
+    with app.app_context():
+        app.extensions["errtrack"].capture_message("\x1b[2Jgone\x07")
+        app.extensions["errtrack"].flush(10)
+    output = run(app, "issues").output + run(app, "show", "1").output
+    assert "gone" in output
+    assert "\x1b" not in output and "\x07" not in output
+
+
+def test_show_prints_an_event_by_its_id_and_by_its_issue(app: Flask) -> None:
+    event_id = happen(app)
+    by_issue = run(app, "show", "1")
+    assert by_issue.exit_code == 0
+    assert "ZeroDivisionError" in by_issue.output
+    assert "return str(1 / 0)" in by_issue.output
+    assert run(app, "show", event_id).output == by_issue.output
+
+
+def test_show_of_nothing_fails_and_says_where_to_look(app: Flask) -> None:
+    result = run(app, "show", "no-such-event")
+    assert result.exit_code == 1
+    assert "flask errtrack issues" in result.output
+
+
+def test_an_issue_is_resolved_regresses_and_is_muted_and_reopened(app: Flask) -> None:
+    happen(app)
+    assert run(app, "resolve", "1").exit_code == 0
+    assert rows(app) == []
+    assert [issue["id"] for issue in rows(app, "--status", "resolved")] == [1]
+    happen(app)
+    assert [issue["status"] for issue in rows(app)] == ["regressed"]
+    assert run(app, "mute", "1").exit_code == 0
+    happen(app)
+    assert rows(app, "--status", "muted")[0]["events"] == 3
+    assert run(app, "reopen", "1").exit_code == 0
+    assert [issue["status"] for issue in rows(app)] == ["unresolved"]
+
+
+@pytest.mark.parametrize("command", ["resolve", "reopen", "mute"])
+def test_an_unknown_issue_is_named(app: Flask, command: str) -> None:
+    happen(app)
+    result = run(app, command, "1", "77")
+    assert result.exit_code == 1
+    assert "there is no issue 77" in result.output
+    assert "Issue 1 is" in result.output
+
+
+def test_a_login_link_opens_the_dashboard(app: Flask) -> None:
+    happen(app)
+    link = run(app, "login-link", "--base-url", "https://shop.example.com").output
+    assert link.startswith("https://shop.example.com/errtrack/login?token=")
+    browser = app.test_client()
+    assert browser.get("/errtrack/").status_code == 403
+    parts = urlsplit(link.strip())
+    browser.get(f"{parts.path}?{parts.query}")
+    assert b"ZeroDivisionError" in browser.get("/errtrack/").data
+
+
+def test_a_login_link_uses_the_server_name_of_the_app(make_app: MakeApp) -> None:
+    app = make_app({"SERVER_NAME": "shop.example.com"})
+    output = run(app, "login-link").output
+    assert output.startswith("http://shop.example.com/errtrack/login?token=")
+
+
+def test_a_login_link_works_without_a_secret_key(make_app: MakeApp) -> None:
+    app = make_app()
+    app.secret_key = None
+    parts = urlsplit(run(app, "login-link").output.strip())
+    browser = app.test_client()
+    browser.get(f"{parts.path}?{parts.query}")
+    assert browser.get("/errtrack/").status_code == 200
+
+
+def test_doctor_finds_nothing_wrong_with_a_fresh_app(app: Flask) -> None:
+    result = run(app, "doctor")
+    assert result.exit_code == 0
+    assert "!!" not in result.output
+    assert "its database works" in result.output
+
+
+def test_doctor_names_a_broken_database_and_fails(
+    make_app: MakeApp, tmp_path: Path
+) -> None:
+    (tmp_path / "broken.db").write_bytes(b"this is no database" * 100)
+    app = make_app(database_url=f"sqlite:///{tmp_path}/broken.db")
+    result = run(app, "doctor")
+    assert result.exit_code == 1
+    assert "!!" in result.output and "broken.db" in result.output
+
+
+def test_doctor_never_shows_a_key(make_app: MakeApp) -> None:
+    app = make_app(dsn="http://public:verysecretkey@127.0.0.1:9/1")
+    output = run(app, "doctor").output
+    assert "127.0.0.1:9/1" in output
+    assert "verysecretkey" not in output and "public:" not in output
+
+
+def test_doctor_names_an_outbox_that_cannot_be_written(
+    make_app: MakeApp, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    app = make_app(outbox=str(tmp_path / "file" / "outbox"))
+    result = run(app, "doctor")
+    assert result.exit_code == 1
+    assert "cannot be made" in result.output
+
+
+def test_commands_about_issues_say_that_the_events_are_elsewhere(
+    make_app: MakeApp,
+) -> None:
+    app = make_app(transport=MemoryTransport())
+    for command in (["issues"], ["show", "1"], ["resolve", "1"], ["login-link"]):
+        result = run(app, *command)
+        assert result.exit_code == 1
+        assert "the transport MemoryTransport" in result.output
+
+
+def test_prune_and_upgrade_say_what_they_did(app: Flask) -> None:
+    assert run(app, "upgrade").output == "The tracker's tables are up to date.\n"
+    assert run(app, "prune").output == "0 events were deleted.\n"
