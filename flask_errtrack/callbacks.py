@@ -12,7 +12,7 @@ from typing import Any, cast
 from .errors import guard
 from .event import Event
 from .notes import note
-from .scrub import REDACTED
+from .redaction import REDACTED
 from .trim import frames_of
 
 Hook = Callable[[Any, Mapping[str, Any]], Any]

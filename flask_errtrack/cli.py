@@ -79,7 +79,7 @@ def test_command() -> None:
 @_limit
 def issues_command(status: str, style: str, limit: int) -> None:
     """List the issues, the newest first."""
-    from .tracker.issue_list import issue_rows
+    from .tracker.dashboard.issue_list import issue_rows
 
     wanted = None if status == "all" else status
     rows = issue_rows(_tracker().store, status=wanted, limit=limit)
@@ -96,8 +96,8 @@ def issues_command(status: str, style: str, limit: int) -> None:
 @click.argument("event_or_issue")
 def show_command(event_or_issue: str) -> None:
     """Print an event, or the newest event of an issue, as Markdown."""
-    from .tracker.markdown import event_as_markdown
-    from .tracker.pages import find_event
+    from .tracker.dashboard.markdown import event_as_markdown
+    from .tracker.dashboard.pages import find_event
 
     found = find_event(_tracker().store, event_or_issue)
     if found is None:
@@ -137,7 +137,7 @@ def mute_command(issue_ids: tuple[int, ...]) -> None:
 )
 def login_link_command(base_url: str | None) -> None:
     """Print a link that opens the dashboard; it is good for ten minutes."""
-    from .tracker.access import login_token
+    from .tracker.dashboard.access import login_token
 
     _tracker()
     base_url = base_url or (
@@ -229,7 +229,7 @@ def _set_status(issue_ids: Sequence[int], status: Any) -> None:
 
 
 def _print_table(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
-    from .tracker.words import visible
+    from .tracker.dashboard.words import visible
 
     table = [[name.upper().replace("_", " ") for name in columns]]
     # Titles are written by whoever causes the error: no escapes for the terminal.

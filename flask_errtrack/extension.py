@@ -240,8 +240,8 @@ class _Composer:
         if config.feedback:
             feedback.add_to(blueprint)
         if tracker is not None and config.dashboard is not False:
-            from .tracker.access import Access
-            from .tracker.views import add_pages
+            from .tracker.dashboard.access import Access
+            from .tracker.dashboard.views import add_pages
 
             access = Access(self.signing_keys, config.dashboard_access)
             add_pages(blueprint, tracker.store, access)

@@ -18,7 +18,7 @@ from .config import Config
 from .event import Event
 from .notes import attempt
 from .request import describe_request, describe_user, secrets_of_request
-from .scrub import secrets_of_settings
+from .secret_names import secrets_of_settings
 
 #: Inside the client's app, outside of every app, or in another app.
 Place = Literal["inside", "outside", "elsewhere"]

@@ -103,16 +103,11 @@ def _shape_rule(hints: str, pattern: str, keep: str = "") -> Rule:
 # ('password', …), form["password"] = …, password%3D…
 _NAME = re.compile(
     r"(?:(?<![\w%\\-])|(?<=\\[nrt])|(?<=%[0-9A-Fa-f]{2}))(?P<name>[\w-]{2,80}+)"
-    r"(?P<quote>\\{0,7}['\"])?\]?(?P<between>\s{0,8}(?:=(?![=~])|%3D|:|,)\s{0,8})"
+    r"(?P<quote>\\{0,7}['\"])?\]?(?P<between>\s{0,8}(?:=(?![=~])|%3[Dd]|:|,)\s{0,8})"
 )
 _OPENING = re.compile(r"[(\[]\s{0,8}[bB]?\\{0,7}['\"]\Z")
-_CLOSING = re.compile(r"\s{0,8},?\s{0,8}[)\]]")
-_QUOTED = re.compile(
-    r"""(?P<open>[bBfFrRuU]{0,2}(?P<quote>\\{0,7}['"]))"""
-    r"""(?P<body>(?<!\\)(?<=')(?:[^'\\]|\\.)*+(?=')|(?<!\\)(?<=")(?:[^"\\]|\\.)*+(?=")"""
-    r"""|.*?(?=(?<!\\)(?P=quote))|[^\n]*)(?P=quote)?""",
-    re.DOTALL,
-)
+_CLOSING = re.compile(r"\\{0,7}['\"]?\s{0,8},?\s{0,8}[)\]]")
+_OPEN = re.compile(r"[bBfFrRuU]{0,2}(?P<slashes>\\{0,7})(?P<quote>['\"])")
 _NOTHING = re.compile(
     r"(?:None|null|nil|undefined|[Tt]rue|[Ff]alse|\*+|\[redacted\]|''|\"\")(?!\w)"
 )
@@ -120,7 +115,7 @@ _BRACKETS = re.compile(r"[\[({<][^\])}>]*+[\])}>]?")
 _BARE = re.compile(
     r"(?:[^\s'\"&;,)\]}>\\%]|\\(?![nrt'\"])|%(?!26|22|27)|,(?=[^\s'\"]))+"
 )
-_PROSE = re.compile(r"(?!%\(|:\w|\$\{|<)(?=\S*[\d@#$%^*+=/])[^\s'\"&;,)\]}>]{4,}")
+_PROSE = re.compile(r"(?!%\(|:\w|\$\{|<)(?=\S{0,60}[\d@#$%^*+=/])[^\s'\"&;,)\]}>]{4,}")
 _LITERAL = re.compile(r"(?=[^\s{}]*\d)[^\s{}]{8,}")
 _NAME_HINTS = (
     "pass|pwd|pw|secret|token|credential|auth|key|jwt|csrf|xsrf|cookie|otp|pin|cvv|cvc"
@@ -161,34 +156,47 @@ def named_rule(
 
 def _value_after(name: re.Match[str], text: str, in_source: bool) -> tuple[int, int]:
     """Where the value behind a name begins and ends; the same twice for none."""
-    at, between = name.end(), name["between"]
-    nothing = at, at
-    quoted = _QUOTED.match(text, at)
-    if "," in between and not _is_pair(name, text, quoted):
+    nothing = name.end(), name.end()
+    body = _body_of_quoted(text, name.end())
+    if "," in name["between"] and not _is_pair(name, text, body):
         return nothing
-    is_loose = not name["quote"] and between not in ("=", "%3D")
-    if quoted:
-        body = quoted["body"]
-        if in_source:
-            is_secret = _LITERAL.fullmatch(body) is not None
-        else:
-            is_secret = len(body) > 3 or bool(body) and not is_loose
-        if not is_secret or _NOTHING.fullmatch(body):
-            return nothing
-        return quoted.span("body")
-    if in_source or _NOTHING.match(text, at):
+    is_loose = not name["quote"] and name["between"] not in ("=", "%3D", "%3d")
+    if body is not None:
+        is_secret = _LITERAL.fullmatch(body[0]) if in_source else not is_loose
+        is_secret = is_secret or (len(body[0]) > 3 and not in_source)
+        return body.span() if is_secret and not _NOTHING.fullmatch(body[0]) else nothing
+    if in_source or _NOTHING.match(text, name.end()):
         return nothing
     if is_loose:
-        bare = _PROSE.match(text, at)
+        bare = _PROSE.match(text, name.end())
     else:
-        bare = _BRACKETS.match(text, at) or _BARE.match(text, at)
+        bare = _BRACKETS.match(text, name.end()) or _BARE.match(text, name.end())
     return bare.span() if bare else nothing
 
 
-def _is_pair(name: re.Match[str], text: str, quoted: re.Match[str] | None) -> bool:
+def _body_of_quoted(text: str, at: int) -> re.Match[str] | None:
+    """What stands between the quotes that open at a position, if any do."""
+    opened = _OPEN.match(text, at)
+    if opened is None:
+        return None
+    return _body_pattern(opened["slashes"], opened["quote"]).match(text, opened.end())
+
+
+@lru_cache(maxsize=32)
+def _body_pattern(slashes: str, quote: str) -> re.Pattern[str]:
+    # A quote that is escaped once more belongs to the body; without an end the text
+    # was cut, or it was no quote: then the line is the body.
+    if slashes:
+        inside = rf".*?(?=(?<!\\){re.escape(slashes + quote)})"
+    else:
+        inside = rf"(?:[^{quote}\\]|\\.)*+(?={quote})"
+    return re.compile(rf"(?s){inside}|[^\n]*")
+
+
+def _is_pair(name: re.Match[str], text: str, body: re.Match[str] | None) -> bool:
     """``('password', 'x')`` is a pair; of three names in a row none is a value."""
     opening = text[max(name.start() - 20, 0) : name.start()]
-    value = quoted or _BARE.match(text, name.end())
+    value = body or _BARE.match(text, name.end())
     return (
         bool(name["quote"] and _OPENING.search(opening))
         and value is not None
@@ -199,9 +207,11 @@ def _is_pair(name: re.Match[str], text: str, quoted: re.Match[str] | None) -> bo
 _CARD = re.compile(
     r"(?:(?<![^\W_])(?<!\d\.)|(?<=\\[nrt])|(?<=%[0-9A-F]{2}))"
     r"(?=3[0-9]|[4-6]|2[2-7])"
-    r"(?:\d{14,16}|\d{4}([ -])\d{4}\1\d{4}\1\d{4}(?:\1\d{3})?|\d{4}([ -])\d{6}\2\d{4,5})"
+    r"(?:\d{14,16}|\d{4}([ -])\d{4}\1\d{4}\1\d{4}(?:\1\d{3})?"
+    r"|\d{4}([ -])\d{6}\2\d{4,5})"
     r"(?![^\W_]|\.\d|[ -]\d)"
 )
+_DIGITS = re.compile(r"\d{4}[ -]?\d{4}")
 
 
 def is_card_number(digits: str) -> bool:
@@ -266,7 +276,7 @@ RULES: tuple[Rule, ...] = (
     _shape_rule(
         "bearer|basic|digest",
         r"\b((?i:bearer|basic|digest)\s{1,8})(?!realm|\[redacted\])"
-        r"(?=[\w.~+/=-]{20}|[\w.~+/-]*(?:\d|[a-z][A-Z]|=))[\w.~+/=-]{8,}",
+        r"(?=[\w.~+/=-]{20}|[\w.~+/-]{0,40}(?:\d|[a-z][A-Z]|=))[\w.~+/=-]{8,}",
         r"\1",
     ),
     Rule(
@@ -279,12 +289,12 @@ RULES: tuple[Rule, ...] = (
         "|hf_|sg.|whsec_|ya29.|pypi-",
         _BEGIN + r"(?:[sr]k_(?:live|test)_[\w-]{12,}|gh[oprsu]_\w{16,}"
         r"|github_pat_\w{16,}|glpat-[\w-]{12,}|xox[abeoprs]-[\w-]{10,}"
-        r"|A[KS]IA[A-Z0-9]{12,}|AIza[\w-]{20,}|sk-(?=[\w-]*\d)[\w-]{16,}"
+        r"|A[KS]IA[A-Z0-9]{12,}|AIza[\w-]{20,}|sk-(?=[\w-]{0,40}\d)[\w-]{16,}"
         r"|(?:npm|hf)_[A-Za-z0-9]{30,}|SG\.[\w-]{16,}\.[\w-]{16,}|whsec_[\w+/=]{16,}"
         r"|ya29\.[\w-]{16,}|pypi-[\w-]{16,})",
     ),
     Rule(
-        lambda together, lower: (match.start() for match in _CARD.finditer(together)),
+        lambda together, lower: (one.start() for one in _DIGITS.finditer(together)),
         lambda text: _CARD.sub(_redact_card, text),
     ),
 )

@@ -44,8 +44,8 @@ _SEPARATORS = re.compile(r"[^a-z0-9]+")
 #: The password inside a URL. It may hold an ``@`` or, as databases are lenient, a
 #: slash; a port and a path after the host are no password.
 URL_PASSWORD = re.compile(
-    r"(?i)(?P<before>[a-z][\w+.-]{0,30}://[^\s/:@'\"]{0,256}:)"
-    r"(?!\d{1,5}(?:[/?#]|$))(?P<password>[^\s'\"<>]{1,1024})(?=@[^\s@'\"<>])"
+    r"(?i)(?P<before>[a-z][\w+.-]{0,30}://[^\s/:@'\"]{0,80}:)"
+    r"(?!\d{1,5}(?:[/?#]|$))(?P<password>[^\s'\"<>]{1,300})(?=@[^\s@'\"<>])"
 )
 
 

@@ -114,6 +114,8 @@ issue_hour = Table(
     Column("issue_id", Id, ForeignKey("errtrack_issue.id"), primary_key=True),
     Column("hour", Integer, primary_key=True),
     Column("event_count", Integer, nullable=False),
+    # The list asks for the last day of every issue.
+    Index(None, "hour"),
 )
 
 #: Which users an issue has met, as hashes: distinct users are counted exactly.

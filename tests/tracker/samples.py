@@ -12,9 +12,9 @@ import jinja2
 from flask import Blueprint, Flask
 
 from flask_errtrack.envelope import Item
-from flask_errtrack.tracker.access import Access
+from flask_errtrack.tracker.dashboard.access import Access
+from flask_errtrack.tracker.dashboard.views import add_pages
 from flask_errtrack.tracker.store import Store
-from flask_errtrack.tracker.views import add_pages
 
 NOW = 1_795_225_200.0
 

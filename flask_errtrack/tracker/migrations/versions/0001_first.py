@@ -129,6 +129,7 @@ def _create_counters() -> None:
         _foreign_key("errtrack_issue_hour", "issue_id"),
         sa.PrimaryKeyConstraint("issue_id", "hour", name="pk_errtrack_issue_hour"),
     )
+    _create_index("errtrack_issue_hour", "hour")
     op.create_table(
         "errtrack_issue_user",
         sa.Column("issue_id", _ID, nullable=False),

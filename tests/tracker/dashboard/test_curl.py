@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from flask_errtrack.tracker.curl import Curl, curl_of
+from flask_errtrack.tracker.dashboard.curl import Curl, curl_of
 
-from . import samples
+from .. import samples
 
 URL = "https://shop.example/pay"
 

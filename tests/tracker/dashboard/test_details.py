@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from flask_errtrack.tracker import details
+from flask_errtrack.tracker.dashboard import details
 
-from . import samples
+from .. import samples
 
 
 def pairs(rows: tuple[details.Row, ...]) -> list[tuple[str, str]]:

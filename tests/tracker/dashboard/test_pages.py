@@ -11,12 +11,13 @@ import pytest
 from sqlalchemy import Connection, insert
 from sqlalchemy import event as sqlalchemy_event
 
-from flask_errtrack.tracker import pages, reads, schema, trend
-from flask_errtrack.tracker.issue_list import IssueListPage
+from flask_errtrack.tracker import schema
+from flask_errtrack.tracker.dashboard import pages, reads, trend
+from flask_errtrack.tracker.dashboard.issue_list import IssueListPage
 from flask_errtrack.tracker.store import Store
 
-from . import samples
-from .samples import NOW, stores
+from .. import samples
+from ..samples import NOW, stores
 
 HOUR = int(NOW // 3600)
 StoreWith = Callable[..., Store]

@@ -10,7 +10,7 @@ from flask import Flask, Response, request
 from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 
 from flask_errtrack.signing import BadToken
-from flask_errtrack.tracker.access import (
+from flask_errtrack.tracker.dashboard.access import (
     COOKIE_MAX_AGE_SECONDS,
     COOKIE_NAME,
     LOGIN_MAX_AGE_SECONDS,

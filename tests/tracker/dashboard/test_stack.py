@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from flask_errtrack.tracker.chain import MAX_DEPTH, chain_of
-from flask_errtrack.tracker.source import MAX_SOURCE_LENGTH, source_lines
-from flask_errtrack.tracker.stack import (
+from flask_errtrack.tracker.dashboard.chain import MAX_DEPTH, chain_of
+from flask_errtrack.tracker.dashboard.source import MAX_SOURCE_LENGTH, source_lines
+from flask_errtrack.tracker.dashboard.stack import (
     MAX_FRAMES,
     MAX_OPEN_FRAMES,
     ExceptionView,
@@ -19,7 +19,7 @@ from flask_errtrack.tracker.stack import (
     raising_frame,
 )
 
-from . import samples
+from .. import samples
 
 
 def stack_of(frames: list[dict[str, Any]]) -> ExceptionView:

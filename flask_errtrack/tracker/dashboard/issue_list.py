@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
+from ..store import Store
 from . import reads, trend
 from .reads import Choice, Record, Sort, Status
-from .store import Store
 from .words import Moment, moment, one_line, rfc3339
 
 PAGE_SIZE = 25

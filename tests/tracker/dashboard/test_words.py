@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from flask_errtrack.tracker import words
+from flask_errtrack.tracker.dashboard import words
 
 
 @pytest.mark.parametrize(

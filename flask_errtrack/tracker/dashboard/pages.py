@@ -17,6 +17,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from ..store import Store
 from . import reads, trend
 from .event_view import EventView, event_view
 from .issue_list import (
@@ -32,7 +33,6 @@ from .issue_list import (
     paging_of,
 )
 from .reads import Record
-from .store import Store
 from .words import Moment, Value, moment, one_line, value
 
 __all__ = [

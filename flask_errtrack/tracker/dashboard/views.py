@@ -25,13 +25,13 @@ from flask import (
 from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 
-from ..errors import StoreError
-from ..signing import BadToken
+from ...errors import StoreError
+from ...signing import BadToken
+from ..store import Status, Store
 from . import pages
 from .access import Access, is_same_origin
 from .markdown import event_as_markdown
 from .reads import MAX_ID
-from .store import Status, Store
 from .words import count, number
 
 View = Callable[..., ResponseReturnValue]

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from flask_errtrack.tracker.markdown import code, event_as_markdown, fenced
+from flask_errtrack.tracker.dashboard.markdown import code, event_as_markdown, fenced
 
-from . import samples
+from .. import samples
 
 ISSUE = {
     "id": 12,

@@ -23,7 +23,7 @@ from sqlalchemy import (
     true,
 )
 
-from . import schema
+from .. import schema
 
 # A row of SQLAlchemy; how it is typed differs between 2.0 and 2.1.
 Record = Any

@@ -9,8 +9,8 @@ import pytest
 from browser import chromium, served, visitor
 from playwright.sync_api import Browser, expect
 
-from . import samples
-from .samples import dashboard, stores
+from .. import samples
+from ..samples import dashboard, stores
 
 pytestmark = pytest.mark.browser
 
