@@ -71,7 +71,8 @@ def set_up() -> None:
     print(f"Setting up {ENVIRONMENT.relative_to(ROOT)} …", flush=True)
     venv.create(ENVIRONMENT, with_pip=True, clear=True)
     install = [BIN / "python", "-m", "pip", "install", "--quiet", "-e", ".[dev]"]
-    subprocess.run(install, cwd=ROOT, check=True)
+    if subprocess.run(install, cwd=ROOT).returncode != 0:
+        sys.exit("The dependencies could not be installed; pip says why above.")
     stamp.write_text(wanted)
 
 

@@ -1,20 +1,26 @@
 """The scope: what is known about the running work, to go with its events.
 
 In an app context the scope lives on ``g`` and goes when Flask drops it. Outside
-of one it lives in a context variable, one entry a client.
+of one it lives in a context variable, one entry a client. A request's scope is in
+its WSGI environment, too, for what happens when ``g`` is gone or another one.
 """
 
 from __future__ import annotations
 
 import itertools
+import os
+import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar, Token
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, cast
 
 from flask import Flask, g, has_app_context, has_request_context, request
+from flask import globals as flask_globals
 from flask.globals import app_ctx
 
 from .envelope import Envelope
@@ -22,16 +28,18 @@ from .event import Breadcrumb, Event, Level, User
 from .exceptions import timestamp_now
 from .serialize import DATA_LIMITS, Serializer, safe_text
 
-#: In the WSGI environment: the scope of a request whose context is gone.
-ENVIRON_KEY = "flask_errtrack.scope"
+_ENVIRON_KEY = "flask_errtrack.scope"
 _G_KEY = "_errtrack_scope"
+# What a request leaves on ``g``.
+_LENT = (_G_KEY, "event_id")
 _MARK = "__errtrack_ids__"
 # An exception that is one object for a whole program would gather marks for ever.
 _MAX_MARKS = 64
 
 _USER_FIELDS = ("id", "username", "email", "name", "ip_address")
 _numbers = itertools.count()
-_outside: ContextVar[Mapping[int, Scope]] = ContextVar(
+# Each scope with the thread or task it is for; None: for all that inherit it.
+_outside: ContextVar[Mapping[int, tuple[Scope, object]]] = ContextVar(
     "errtrack_scopes", default=MappingProxyType({})
 )
 
@@ -40,7 +48,8 @@ class Work:
     """What came of one request, command or job; all its scopes share it."""
 
     def __init__(self) -> None:
-        self.number = next(_numbers)
+        # An exception may carry its marks to another process: no number twice.
+        self._mark = os.urandom(8)
         #: The id of the event that tells most about this work, or None.
         self.event_id: str | None = None
         self.last_event_id: str | None = None
@@ -54,17 +63,32 @@ class Work:
         if rank >= self._rank:
             self.event_id, self._rank = event_id, rank
 
+    def discard(self, event_id: str) -> None:
+        """Forget an event that was held, and is not wanted after all."""
+        self.held.pop(event_id, None)
+        if self.last_event_id == event_id:
+            self.last_event_id = None
+        if self.event_id == event_id:
+            self.event_id, self._rank = None, -1
+
     def remember(self, error: BaseException, event_id: str | None) -> None:
         """Note what became of an exception: its event id, or None if dropped."""
-        marks = error.__dict__.setdefault(_MARK, {})
-        marks[self.number] = event_id
-        while len(marks) > _MAX_MARKS:
-            marks.pop(next(iter(marks)), None)
+        marks = _stored_in(error).setdefault(_MARK, {})
+        marks[self._mark] = event_id
+        # Other threads may be at the same exception: the list is made at once.
+        for mark in list(marks)[:-_MAX_MARKS]:
+            marks.pop(mark, None)
 
     def decision_on(self, error: BaseException) -> tuple[bool, str | None]:
         """Tell whether an exception was met in this work, and its event id."""
-        marks = error.__dict__.get(_MARK, {})
-        return self.number in marks, marks.get(self.number)
+        marks = _stored_in(error).get(_MARK, {})
+        return self._mark in marks, marks.get(self._mark)
+
+
+def _stored_in(error: BaseException) -> dict[str, Any]:
+    """The attributes of an exception, past what its class may make of a look."""
+    stored: dict[str, Any] = object.__getattribute__(error, "__dict__")
+    return stored
 
 
 class Scope:
@@ -75,6 +99,7 @@ class Scope:
 
     def __init__(self, max_breadcrumbs: int = 100) -> None:
         self.work = Work()
+        # Empty: nobody, and None: not said.
         self._user: User | None = None
         self._tags: dict[str, str] = {}
         self._extra: dict[str, Any] = {}
@@ -83,6 +108,9 @@ class Scope:
         self._fingerprint: list[str] | None = None
         self._transaction: str | None = None
         self._breadcrumbs: deque[Breadcrumb] = deque(maxlen=max_breadcrumbs)
+
+    def __repr__(self) -> str:
+        return f"<Scope with {len(self._tags)} tags>"
 
     def fork(self) -> Scope:
         """Return a copy that can change without changing this one."""
@@ -96,7 +124,7 @@ class Scope:
 
     def set_user(self, user: Mapping[str, Any] | None) -> None:
         """Say who is at work; always wins over what is found out. None: nobody."""
-        self._user = None if user is None else user_from_mapping(user)
+        self._user = User() if user is None else user_from_mapping(user)
 
     def set_tag(self, key: str, value: Any) -> None:
         """Set a tag, by which events can be found; the value becomes text."""
@@ -128,9 +156,11 @@ class Scope:
         """Name the work, instead of the endpoint or command."""
         self._transaction = str(name)
 
-    def add_breadcrumb(self, crumb: Mapping[str, Any]) -> None:
-        """Note something that happened; see :class:`~.event.Breadcrumb`."""
-        self._breadcrumbs.append(cast("Breadcrumb", crumb))
+    def add_breadcrumb(self, crumb: CrumbSource = None, **fields: Any) -> None:
+        """Note something that happened: a dict, fields, or a callable for a dict."""
+        made = breadcrumb(crumb, fields)
+        if made is not None:
+            self._breadcrumbs.append(made)
 
     def clear_breadcrumbs(self) -> None:
         """Forget what happened so far."""
@@ -180,7 +210,8 @@ class Scope:
 def user_from_mapping(user: Mapping[str, Any]) -> User:
     """Return a user: known fields as texts, everything else below ``data``."""
     made = User()
-    data = dict(user.get("data") or {})
+    given = user.get("data")
+    data = dict(given) if isinstance(given, Mapping) else {}
     for key, value in user.items():
         if key in _USER_FIELDS:
             if value is not None:
@@ -192,17 +223,36 @@ def user_from_mapping(user: Mapping[str, Any]) -> User:
     return made
 
 
-def breadcrumb(fields: Mapping[str, Any]) -> Breadcrumb:
-    """Return a breadcrumb with a time and with texts where texts belong."""
+def breadcrumb(crumb: CrumbSource, fields: Mapping[str, Any]) -> Breadcrumb | None:
+    """Return a breadcrumb with a time and with texts where texts belong.
+
+    :param crumb: fields, or a callable that returns them; if it returns None,
+        there is none.
+    """
+    if callable(crumb):
+        crumb = crumb()
+        if crumb is None:
+            return None
+    given = {**(crumb or {}), **fields}
     made: dict[str, Any] = {"timestamp": timestamp_now()}
-    for key in ("type", "category", "message", "level", "timestamp"):
-        if fields.get(key) is not None:
-            made[key] = safe_text(fields[key])
-    data = fields.get("data")
+    for key in ("type", "category", "message", "level"):
+        if given.get(key) is not None:
+            made[key] = safe_text(given[key])
+    if given.get("timestamp") is not None:
+        made["timestamp"] = _timestamp(given["timestamp"])
+    data = given.get("data")
     if data:
         value = Serializer(DATA_LIMITS)(data)
         made["data"] = value if isinstance(value, dict) else {"value": value}
     return cast("Breadcrumb", made)
+
+
+def _timestamp(value: Any) -> str:
+    if isinstance(value, int | float):
+        value = datetime.fromtimestamp(value, UTC)
+    if isinstance(value, datetime):
+        value = value.astimezone(UTC).isoformat()
+    return safe_text(value)
 
 
 class ScopeHome:
@@ -215,19 +265,22 @@ class ScopeHome:
         self._max_breadcrumbs = max_breadcrumbs
         self._app = app
         self._number = next(_numbers)
+        # Two apps may see the same environment: each has its own key.
+        self._environ_key = f"{_ENVIRON_KEY}.{self._number}"
 
     def current(self) -> Scope:
         """Return the scope of the running work, made if there is none."""
         if self.is_in_app():
-            scope = self.on_g()
-            if scope is None:
-                scope = Scope(self._max_breadcrumbs)
-                self._put_on_g(scope)
-            return scope
-        scope = _outside.get().get(self._number)
+            return self.on_g() or self._begin_on_g()
+        runner = _runner()
+        scope, owner = _outside.get().get(self._number, (None, None))
         if scope is None:
             scope = Scope(self._max_breadcrumbs)
-            _outside.set({**_outside.get(), self._number: scope})
+            self._put_outside(scope, runner)
+        elif owner is not None and owner != runner:
+            # A task inherits from who started it; what it sets is its own.
+            scope = scope.fork()
+            self._put_outside(scope, runner)
         return scope
 
     def on_g(self) -> Scope | None:
@@ -235,13 +288,42 @@ class ScopeHome:
         scope: Scope | None = g.get(_G_KEY)
         return scope
 
+    def in_environ(self, environ: dict[str, Any]) -> Scope:
+        """Return the scope of a request whose contexts are gone."""
+        scope: Scope | None = environ.get(self._environ_key)
+        if scope is None:
+            scope = environ[self._environ_key] = Scope(self._max_breadcrumbs)
+        return scope
+
+    def event_id_in(self, environ: dict[str, Any]) -> str | None:
+        """Return the id of the event that tells most about a request."""
+        scope: Scope | None = environ.get(self._environ_key)
+        return None if scope is None else scope.work.event_id
+
     def is_in_app(self) -> bool:
         """Tell whether a context of the client's app is active."""
         return self._app is not None and has_app_context() and app_ctx.app is self._app
 
-    def forget(self) -> None:
-        """Begin a request: Flask may lend it the ``g`` of an outer context."""
-        g.pop(_G_KEY, None)
+    @contextmanager
+    def isolated(self, environ: dict[str, Any]) -> Iterator[None]:
+        """Let a request begin with nothing of an outer one, which gets it back.
+
+        Flask lends a request the ``g`` of an outer context, and an app may hand
+        its own environment on.
+        """
+        environ_scope = environ.pop(self._environ_key, None)
+        holder = g._get_current_object() if self.is_in_app() else None
+        lent = {} if holder is None else vars(holder)
+        outer = {key: lent.pop(key) for key in _LENT if key in lent}
+        try:
+            yield
+        finally:
+            if holder is not None:
+                for key in _LENT:
+                    lent.pop(key, None)
+                lent.update(outer)
+            if environ_scope is not None:
+                environ[self._environ_key] = environ_scope
 
     @contextmanager
     def pushed(self) -> Iterator[Scope]:
@@ -250,25 +332,57 @@ class ScopeHome:
         inner = outer.fork()
         if self.is_in_app():
             holder = g._get_current_object()
-            self._put_on_g(inner)
+            setattr(holder, _G_KEY, inner)
             try:
                 yield inner
             finally:
                 setattr(holder, _G_KEY, outer)
-                if has_request_context():
-                    request.environ[ENVIRON_KEY] = outer
         else:
-            token = _outside.set({**_outside.get(), self._number: inner})
+            token = self._put_outside(inner, None)
             try:
                 yield inner
             finally:
                 _outside.reset(token)
 
-    def _put_on_g(self, scope: Scope) -> None:
+    def _begin_on_g(self) -> Scope:
+        if context_of_request(self._app) is None:
+            scope = Scope(self._max_breadcrumbs)
+        elif self._environ_key in request.environ:
+            # Another thread with a copy of the request's context: the same work.
+            scope = self.in_environ(request.environ).fork()
+        else:
+            scope = self.in_environ(request.environ)
         setattr(g, _G_KEY, scope)
-        if has_request_context():
-            # Teardown and streaming may fail when ``g`` is gone.
-            request.environ[ENVIRON_KEY] = scope
+        return scope
+
+    def _put_outside(self, scope: Scope, owner: object) -> Token[Any]:
+        return _outside.set({**_outside.get(), self._number: (scope, owner)})
+
+
+def context_of_request(app: Flask | None) -> Any:
+    """Return the context of the running request if it is one of this app, else None.
+
+    Its user may be at work in the context of another app meanwhile.
+    """
+    if app is None or not has_request_context() or app_ctx.app is not app:
+        return None
+    context = _request_ctx._get_current_object()
+    return context if context.app is app else None
+
+
+def _runner() -> object:
+    """What runs this code: a task, or else a thread."""
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is not None:
+        with suppress(RuntimeError):
+            task = asyncio.current_task()
+            if task is not None:
+                return task
+    return threading.get_ident()
+
+
+# Newer versions of Flask have one context for both.
+_request_ctx: Any = vars(flask_globals).get("request_ctx", app_ctx)
 
 
 def _texts(values: Any) -> list[str]:

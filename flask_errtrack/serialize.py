@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import re
 import time
+from array import array
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
-from itertools import islice
+from itertools import chain, islice
 from pathlib import PurePath
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
@@ -33,16 +34,28 @@ SLOW_REPR_SECONDS = 0.01
 
 # Rendering these runs a query, resolves a proxy or loads something.
 _LAZY_PACKAGES = (
+    "celery.local",
     "django.db",
     "django.utils.functional",
+    "lazy_object_proxy",
     "mongoengine",
     "peewee",
     "pony",
     "sqlalchemy",
     "werkzeug.local",
+    "wrapt",
 )
 _ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
-_CONTAINERS = (list, tuple, set, frozenset, deque)
+# With each its own way to count and to go through: a subclass may run anything.
+_CONTAINERS: tuple[type[Collection[Any]], ...] = (
+    *(list, tuple, set, frozenset, deque, array),
+    *(type({}.keys()), type({}.values()), type({}.items())),
+)
+# How far inside of an object to look for what its repr might load.
+_LOOK_DEPTH = 3
+_LOOK_ITEMS = 20
+_NO_LOOK = (type, FunctionType, MethodType, ModuleType, Enum)
+_PLAIN = (str, int, float, bool, bytes, type(None))
 _AS_TEXT = (date, datetime, time_of_day, timedelta, Decimal, PurePath, UUID)
 
 
@@ -53,14 +66,18 @@ class Limits:
     depth: int
     items: int
     text_length: int
+    #: How many values in all, however they are nested.
+    values: int
     #: Texts as Python writes them, so that '3' and 3 can be told apart.
     quoted: bool = False
 
 
 #: Local variables: many, so each is small.
-VARIABLE_LIMITS = Limits(depth=3, items=20, text_length=1024, quoted=True)
+VARIABLE_LIMITS = Limits(
+    depth=3, items=20, text_length=1024, values=20_000, quoted=True
+)
 #: What the app handed over on purpose: extra, contexts, breadcrumb data.
-DATA_LIMITS = Limits(depth=8, items=200, text_length=8192)
+DATA_LIMITS = Limits(depth=8, items=200, text_length=8192, values=10_000)
 
 
 class Serializer:
@@ -71,6 +88,7 @@ class Serializer:
 
     def __init__(self, limits: Limits, budget_seconds: float = 0.1) -> None:
         self.limits = limits
+        self._left = limits.values
         self._deadline = time.perf_counter() + budget_seconds
         self._slow: set[type] = set()
         self._open: set[int] = set()
@@ -87,7 +105,15 @@ class Serializer:
             return _number(value)
         if id(value) in self._open:
             return "<cyclic>"
-        return self._compound(value, kind, depth)
+        self._left -= 1
+        self._open.add(id(value))
+        try:
+            return self._compound(value, kind, depth)
+        except Exception as error:  # noqa: BLE001 - any object may be broken
+            # Also a container that another thread changed meanwhile.
+            return f"<{type.__name__.__get__(kind)}: {type(error).__name__}>"
+        finally:
+            self._open.discard(id(value))
 
     def text(self, value: str) -> str:
         """Return a text, cut to the limit."""
@@ -98,38 +124,33 @@ class Serializer:
         return repr(value) if self.limits.quoted else value
 
     def _compound(self, value: Any, kind: type, depth: int) -> Any:
-        self._open.add(id(value))
-        try:
-            if isinstance(value, dict) and kind.__name__ != "LocalProxy":
-                return self._dict(dict.items(value), len(value), depth)
-            if isinstance(value, _CONTAINERS):
-                return self._list(_iterate(value), len(value), depth)
-            attributes = _attributes_of(value, kind)
-            if attributes is None:
-                return self._leaf(value, kind)
-            items = [(CLASS_KEY, _class_name(kind)), *attributes.items()]
-            return self._dict(items, len(items), depth)
-        except RuntimeError as error:
-            # Another thread changed the container meanwhile.
-            return f"<{kind.__name__}: {error}>"
-        finally:
-            self._open.discard(id(value))
+        # Never isinstance: it believes what __class__ says, and asks a proxy.
+        if issubclass(kind, dict):
+            return self._dict(dict.items(value), dict.__len__(value), depth)
+        for base in _CONTAINERS:
+            if issubclass(kind, base):
+                return self._list(base.__iter__(value), base.__len__(value), depth)
+        if _is_shown_by_attributes(kind) or _may_load(value, kind):
+            attributes = _attributes_of(value)
+            if attributes is not None:
+                items = chain([(CLASS_KEY, _class_name(kind))], attributes.items())
+                return self._dict(items, len(attributes) + 1, depth)
+        return self._leaf(value, kind)
 
     def _dict(self, items: Iterable[tuple[Any, Any]], count: int, depth: int) -> Any:
-        if depth >= self.limits.depth:
+        if depth >= self.limits.depth or self._left <= 0:
             return f"<{count} items>" if count else {}
         found = {
-            key if type(key) is str else self._key(key): (
-                self(item, depth + 1) if key != CLASS_KEY else item
-            )
+            self._key(key): self(item, depth + 1) if key != CLASS_KEY else item
             for key, item in islice(items, self.limits.items)
+            if key != "_sa_instance_state"
         }
         if count > self.limits.items:
             found[CUT_MARK] = f"<{count - self.limits.items} more>"
         return found
 
     def _list(self, items: Iterator[Any], count: int, depth: int) -> Any:
-        if depth >= self.limits.depth:
+        if depth >= self.limits.depth or self._left <= 0:
             return f"<{count} items>" if count else []
         found = [self(item, depth + 1) for item in islice(items, self.limits.items)]
         if count > self.limits.items:
@@ -137,18 +158,20 @@ class Serializer:
         return found
 
     def _key(self, key: Any) -> str:
-        if isinstance(key, str):
-            return str.__str__(key)
+        if issubclass(type(key), str):
+            text, limit = str.__str__(key), self.limits.text_length
+            return text if len(text) <= limit else text[:limit] + CUT_MARK
         text = self(key, self.limits.depth)
         return text if isinstance(text, str) else str(text)
 
     def _leaf(self, value: Any, kind: type) -> str:
         if issubclass(kind, str):
             return self.text(str.__str__(value))
-        if issubclass(kind, bytes | bytearray):
-            limit = self.limits.text_length
-            cut = CUT_MARK if len(value) > limit else ""
-            return f"{bytes(value[:limit])!r}{cut}"
+        for base in (bytes, bytearray):
+            if issubclass(kind, base):
+                limit = self.limits.text_length
+                cut = CUT_MARK if base.__len__(value) > limit else ""
+                return f"{bytes(base.__getitem__(value, slice(limit)))!r}{cut}"
         if kind in _AS_TEXT:
             return str(value)
         return self._repr(value, kind)
@@ -196,34 +219,60 @@ def _number(value: Any) -> Any:
     return str(value) if bits <= 1024 else f"<int of {bits} bits>"
 
 
-def _iterate(value: Any) -> Iterator[Any]:
-    # The base class's own iterator: a subclass may run anything in its.
-    base: Any = next(kind for kind in _CONTAINERS if isinstance(value, kind))
-    return iter(base.__iter__(value))
-
-
-def _attributes_of(value: Any, kind: type) -> dict[str, Any] | None:
-    """The stored attributes of an object that is better shown by them."""
-    if not _is_shown_by_attributes(kind):
-        return None
+def _attributes_of(value: Any) -> dict[str, Any] | None:
+    """The stored attributes of an object, if it has any place for them."""
     try:
         stored = object.__getattribute__(value, "__dict__")
     except AttributeError:
         return None
-    return {key: item for key, item in stored.items() if key != "_sa_instance_state"}
+    return stored if type(stored) is dict else None
+
+
+def _may_load(value: Any, kind: type, depth: int = _LOOK_DEPTH) -> bool:
+    """Tell whether the repr of an object would reach something that loads."""
+    if _is_mapped(kind) or _is_lazy(kind):
+        return True
+    if not depth:
+        return False
+    inside: Iterable[Any] = ()
+    if issubclass(kind, dict):
+        inside = dict.values(value)
+    elif issubclass(kind, list):
+        inside = list.__iter__(value)
+    elif issubclass(kind, tuple):
+        inside = tuple.__iter__(value)
+    elif issubclass(kind, BaseException):
+        inside = BaseException.args.__get__(value)  # type: ignore[attr-defined]
+    elif not issubclass(kind, _NO_LOOK):
+        inside = (_attributes_of(value) or {}).values()
+    return any(
+        _may_load(item, type(item), depth - 1)
+        for item in islice(inside, _LOOK_ITEMS)
+        if type(item) not in _PLAIN
+    )
 
 
 @lru_cache(maxsize=1024)
 def _is_shown_by_attributes(kind: Any) -> bool:
-    if issubclass(kind, type | FunctionType | MethodType | ModuleType | Enum):
+    if issubclass(kind, _NO_LOOK):
         return False
-    # The mark of a class that SQLAlchemy maps: only what is loaded is stored.
-    if hasattr(kind, "_sa_class_manager"):
+    if _is_mapped(kind):
         return True
     if _is_lazy(kind):
         return False
     has_own_repr = kind.__repr__ is not object.__repr__
-    return not has_own_repr or hasattr(kind, "__dataclass_fields__")
+    return not has_own_repr or _is_stored_in(kind, "__dataclass_fields__")
+
+
+@lru_cache(maxsize=1024)
+def _is_mapped(kind: Any) -> bool:
+    """The mark of a class that SQLAlchemy maps: only what is loaded is stored."""
+    return _is_stored_in(kind, "_sa_class_manager")
+
+
+def _is_stored_in(kind: type, name: str) -> bool:
+    # Never hasattr: a metaclass may answer anything.
+    return any(name in vars(base) for base in type.mro(kind))
 
 
 @lru_cache(maxsize=1024)
