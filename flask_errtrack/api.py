@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, overload
 
+from .errors import guard, own_work
 from .event import Level
 from .scope import Scope
 
@@ -25,43 +26,41 @@ class ScopeApi:
 
     def set_user(self, user: Mapping[str, Any] | None) -> None:
         """Say who is at work; always wins over what is found out. None: nobody."""
-        if (scope := self._active_scope()) is not None:
-            scope.set_user(user)
+        self._change("set_user", user)
 
     def set_tag(self, key: str, value: Any) -> None:
         """Set a tag, by which events can be found; the value becomes text."""
-        if (scope := self._active_scope()) is not None:
-            scope.set_tag(key, value)
+        self._change("set_tag", key, value)
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Set several tags."""
-        if (scope := self._active_scope()) is not None:
-            scope.set_tags(tags)
+        self._change("set_tags", tags)
 
     def set_extra(self, key: str, value: Any) -> None:
         """Add a value of any kind for people to read."""
-        if (scope := self._active_scope()) is not None:
-            scope.set_extra(key, value)
+        self._change("set_extra", key, value)
 
     def set_context(self, key: str, value: Mapping[str, Any]) -> None:
         """Add a named group of values."""
-        if (scope := self._active_scope()) is not None:
-            scope.set_context(key, value)
+        self._change("set_context", key, value)
 
     def set_level(self, level: Level) -> None:
         """Set the level of the events to come."""
-        if (scope := self._active_scope()) is not None:
-            scope.set_level(level)
+        self._change("set_level", level)
 
     def set_fingerprint(self, fingerprint: list[str] | None) -> None:
         """Say which events belong together; ``{{ default }}`` splices the rule."""
-        if (scope := self._active_scope()) is not None:
-            scope.set_fingerprint(fingerprint)
+        self._change("set_fingerprint", fingerprint)
 
     def set_transaction(self, name: str) -> None:
         """Name the work, instead of the endpoint or command."""
-        if (scope := self._active_scope()) is not None:
-            scope.set_transaction(name)
+        self._change("set_transaction", name)
+
+    def _change(self, setter: str, *arguments: Any) -> None:
+        scope = self._active_scope()
+        if scope is not None:
+            with guard(f"calling {setter}"), own_work():
+                getattr(scope, setter)(*arguments)
 
     @overload
     def configure_scope(self) -> AbstractContextManager[Scope]: ...

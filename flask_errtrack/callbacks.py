@@ -13,7 +13,7 @@ from .errors import guard
 from .event import Event
 from .notes import note
 from .redaction import REDACTED
-from .trim import frames_of
+from .trim import exceptions_of, frames_of
 
 Hook = Callable[[Any, Mapping[str, Any]], Any]
 
@@ -40,7 +40,10 @@ def sampling_rate(
     if not callable(rate):
         return rate, None
     with guard("calling sample_rate") as attempt:
-        return float(rate(hint)), None
+        found = float(rate(hint))
+        if not 0.0 <= found <= 1.0:
+            raise ValueError(f"sample_rate returned {found}; expected 0.0 to 1.0")
+        return found, None
     return 1.0, attempt.error
 
 
@@ -66,7 +69,13 @@ def before_breadcrumb(hook: Hook | None, crumb: Any, hint: Mapping[str, Any]) ->
     if hook is None:
         return crumb
     with guard("calling before_breadcrumb"):
-        return hook(crumb, hint)
+        made = hook(crumb, hint)
+        if made is not None and not isinstance(made, dict):
+            raise TypeError(
+                f"before_breadcrumb returned a {type(made).__name__}; expected the "
+                "breadcrumb or None"
+            )
+        return made
     kept = ("timestamp", "category", "level", "type")
     return {key: crumb[key] for key in kept if key in crumb} | {"message": REDACTED}
 
@@ -75,7 +84,7 @@ def _stripped(event: Event, error: Exception) -> Event:
     """Types, places and times: nothing that could hold a person's data."""
     kept = {name: event[name] for name in _STRIPPED_FIELDS if name in event}  # type: ignore[literal-required]
     made = cast("Event", kept)
-    for value in made.get("exception", {"values": []})["values"]:
+    for value in exceptions_of(made):
         value["value"] = REDACTED
     for frame in frames_of(made):
         frame.pop("vars", None)

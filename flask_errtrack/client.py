@@ -1,15 +1,13 @@
 """The client: from an exception or message to an envelope on its way.
 
-``_send`` is the way of an event, in order. Everything before it decides whether
+``_envelope`` is the way of an event, in order. Everything before it decides whether
 there is an event at all: what is ignored, a duplicate or unsampled is not built.
 """
 
 from __future__ import annotations
 
 import os
-import random
 import sys
-import weakref
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -17,28 +15,29 @@ from functools import cached_property, partial
 from typing import Any, cast
 
 from .api import ScopeApi
-from .callbacks import before_breadcrumb, before_send, sampling_rate
+from .callbacks import before_breadcrumb, before_send
+from .choice import Choice
 from .config import Config
+from .delivery import HANDLED, MESSAGE, UNHANDLED, Delivery
 from .envelope import Envelope, Item
-from .errors import ConfigError, Refused, guard, own_work
+from .errors import ConfigError, guard, own_work
 from .event import Event, Level, Mechanism, UserReport
 from .exceptions import event_from_exception, event_from_message, new_event
 from .host import Host
 from .identity import identity_of, machine_contexts
 from .notes import attempt, note
-from .scope import CrumbSource, Scope, ScopeHome, breadcrumb
+from .scope import CrumbSource, Scope, breadcrumb
+from .scope_home import ScopeHome
 from .scrub import Scrubber
-from .serialize import DATA_LIMITS, Serializer
+from .serialize import DATA_LIMITS, Serializer, safe_text
 from .stacktrace import StackReader
 from .transports import Transport, transport_to_dsn
 from .transports.base import close as close_transport
 from .transports.base import flush as flush_transport
 from .trim import trimmed
+from .wire import as_wire, copied
 
 Hint = dict[str, Any]
-
-# Which of several events of one request its g.event_id names.
-MESSAGE, HANDLED, UNHANDLED = range(3)
 
 
 class Client(ScopeApi):
@@ -81,9 +80,8 @@ class Client(ScopeApi):
             config.include_local_variables,
             config.include_source_context,
         )
-        self._ignored: weakref.WeakKeyDictionary[type, bool] = (
-            weakref.WeakKeyDictionary()
-        )
+        self._choice = Choice(config, self.dropped)
+        self._delivery = Delivery(self._transport, host, self.dropped)
 
     @property
     def is_enabled(self) -> bool:
@@ -109,9 +107,17 @@ class Client(ScopeApi):
     def _pushed_scope(self) -> AbstractContextManager[Scope]:
         return self._scopes.pushed()
 
-    def begin_request(self) -> None:
-        """Let nothing of an earlier request show in the one that begins."""
-        self._scopes.forget()
+    def isolated(self, environ: dict[str, Any]) -> AbstractContextManager[None]:
+        """Let nothing of outer work show in a request that begins."""
+        return self._scopes.isolated(environ)
+
+    def scope_in(self, environ: dict[str, Any]) -> Scope:
+        """Return the scope of a request whose contexts are gone."""
+        return self._scopes.in_environ(environ)
+
+    def event_id_in(self, environ: dict[str, Any]) -> str | None:
+        """Return the id of the event that tells most about a request."""
+        return self._scopes.event_id_in(environ)
 
     def capture_exception(
         self,
@@ -122,7 +128,7 @@ class Client(ScopeApi):
         scope: Scope | None = None,
         request: Any = None,
         hint: Hint | None = None,
-        message: Mapping[str, Any] | None = None,
+        record: Mapping[str, Any] | None = None,
         **scope_kwargs: Any,
     ) -> str | None:
         """Capture an exception; return the id of its event, or None.
@@ -130,33 +136,35 @@ class Client(ScopeApi):
         :param error: an exception or ``sys.exc_info()``; None: the one being handled.
         :param scope: the scope to use, where the current one is gone.
         :param request: the request to describe, where the current one is gone.
-        :param message: fields of the log record that tells of the exception. In a
+        :param record: fields of the log record that tells of the exception. In a
             request its event waits for a report that knows more.
         :param scope_kwargs: ``user, tags, extra, contexts, level, fingerprint``.
         """
         if not self.is_enabled:
             return None
         with guard("capturing an exception"), own_work():
-            error = _exception_of(error)
+            error = self._exception_of(error, mechanism)
             if error is None:
                 return None
             scope = scope or self.scope
-            was_met, event_id = scope.work.decision_on(error)
-            is_held = event_id is not None and event_id in scope.work.held
-            if was_met and (message is not None or not is_held):
+            work = scope.work
+            was_met, event_id = work.decision_on(error)
+            if was_met and (record is not None or event_id not in work.held):
                 return event_id
             hint = {**(hint or {}), "exception": error, "exc_info": _exc_info(error)}
-            if not was_met and not self._is_wanted(error, hint):
-                scope.work.remember(error, None)
+            if not was_met and not self._choice.takes_exception(error, hint):
+                work.remember(error, None)
                 return None
-            way = Mechanism(type=mechanism, handled=handled)
-            event = self._event_of(error, way, event_id)
-            event.update(message or {})  # type: ignore[typeddict-item]
+            event = self._event_of(error, Mechanism(type=mechanism, handled=handled))
+            event["event_id"] = event_id or event["event_id"]
+            event.update(record or {})  # type: ignore[typeddict-item]
             envelope = self._envelope(event, hint, scope, request, scope_kwargs)
+            may_wait = record is not None and self.host.is_in_request()
             rank = HANDLED if handled else UNHANDLED
-            may_wait = message is not None and self.host.is_in_request()
-            event_id = self._send(envelope, scope, rank, may_wait)
-            scope.work.remember(error, event_id)
+            event_id = self._delivery.send(
+                event["event_id"], envelope, work, rank, may_wait
+            )
+            work.remember(error, event_id)
             return event_id
         return None
 
@@ -180,13 +188,14 @@ class Client(ScopeApi):
             return None
         with guard("capturing a message"), own_work():
             hint = {**(hint or {}), "message": message}
-            if not self._is_sampled(hint):
+            if not self._choice.takes(hint):
                 return None
             scope = scope or self.scope
             params = Serializer(DATA_LIMITS)(params)
-            event = event_from_message(str(message), level, params, logger, formatted)
+            text = safe_text(message)
+            event = event_from_message(text, level, params, logger, formatted)
             envelope = self._envelope(event, hint, scope, None, scope_kwargs)
-            return self._send(envelope, scope, MESSAGE)
+            return self._delivery.send(event["event_id"], envelope, scope.work, MESSAGE)
         return None
 
     def capture_user_report(self, report: UserReport) -> None:
@@ -203,15 +212,11 @@ class Client(ScopeApi):
         if not self.is_enabled or not self.config.max_breadcrumbs:
             return
         with guard("adding a breadcrumb"), own_work():
-            found = crumb() if callable(crumb) else crumb
-            if found is None and callable(crumb):
-                return
             hint = fields.pop("hint", None) or {}
-            made = before_breadcrumb(
-                self.config.before_breadcrumb,
-                breadcrumb({**(found or {}), **fields}),
-                hint,
-            )
+            made = breadcrumb(crumb, fields)
+            if made is not None:
+                hook = self.config.before_breadcrumb
+                made = before_breadcrumb(hook, made, hint)
             if made is not None:
                 self.scope.add_breadcrumb(made)
 
@@ -221,41 +226,29 @@ class Client(ScopeApi):
 
     def flush(self, timeout_seconds: float = 2.0) -> bool:
         """Wait until everything is delivered; tell whether it is."""
+        self.end_request()
         return flush_transport(self.transport, timeout_seconds)
 
     def close(self) -> None:
         """Deliver what can be delivered in time, then stop capturing."""
+        self.end_request()
         self._is_closed = True
         close_transport(self.transport)
 
-    def _is_wanted(self, error: BaseException, hint: Hint) -> bool:
-        kind = type(error)
-        is_ignored = self._ignored.get(kind)
-        if is_ignored is None:
-            is_ignored = self._ignored[kind] = _is_named(
-                kind, self.config.ignore_exceptions
-            )
-        if is_ignored:
-            self.dropped["ignored"] += 1
-            return False
-        return self._is_sampled(hint)
+    def _exception_of(self, error: Any, mechanism: str) -> BaseException | None:
+        if error is None:
+            error = sys.exception()
+        elif isinstance(error, tuple) and len(error) == 3:
+            error = error[1]
+        if not isinstance(error, BaseException):
+            return None
+        return self.host.meant_by(error, mechanism)
 
-    def _is_sampled(self, hint: Hint) -> bool:
-        rate, error = sampling_rate(self.config.sample_rate, hint)
-        if error is not None:
-            hint["failed_hook"] = error
-        if rate >= 1.0 or random.random() < rate:
-            return True
-        self.dropped["sample_rate"] += 1
-        return False
-
-    def _event_of(
-        self, error: BaseException, mechanism: Mechanism, event_id: str | None
-    ) -> Event:
+    def _event_of(self, error: BaseException, mechanism: Mechanism) -> Event:
         with guard("reading an exception") as reading:
-            return event_from_exception(error, self._reader, mechanism, event_id)
+            return event_from_exception(error, self._reader, mechanism)
         # The event goes all the same, with what is certain.
-        event = new_event(event_id=event_id)
+        event = new_event()
         event["exception"] = {
             "values": [{"type": type(error).__name__, "mechanism": mechanism}]
         }
@@ -274,55 +267,33 @@ class Client(ScopeApi):
         event_id = event["event_id"]
         if scope_kwargs:
             scope = scope.fork()
-            attempt(event, "arguments", partial(scope.update, **scope_kwargs))
+            for name, value in scope_kwargs.items():
+                update = partial(scope.update, **{name: value})
+                attempt(event, f"argument {name}", update)
         event = scope.apply(event)
         secrets = self.host.describe(event, request, self.config)
         event = self._identify(event)
         if "failed_hook" in hint:
             failed = type(hint.pop("failed_hook")).__name__
             note(event, "hook_failed", "sample_rate", failed)
+        if self.config.before_send is not None:
+            # What the hook writes must not get into the scope.
+            event = copied(event)
         made = before_send(self.config.before_send, event, hint)
         if made is None:
             self.dropped["before_send"] += 1
             return None
         event = self._scrubber.scrub(made, secrets | self._own_secrets)
         event["event_id"] = event_id
-        event, payload = trimmed(_as_wire(event))
+        event, payload = trimmed(as_wire(event))
         headers = {"event_id": event_id, "sdk": event.get("sdk")}
         return Envelope((Item("event", payload),), headers)
 
-    def _send(
-        self, envelope: Envelope | None, scope: Scope, rank: int, may_wait: bool = False
-    ) -> str | None:
-        """Hand an envelope on, or keep it for the end of the request."""
-        if envelope is None or envelope.event_id is None:
-            return None
-        work, event_id = scope.work, envelope.event_id
-        work.held.pop(event_id, None)
-        if may_wait:
-            work.held[event_id] = envelope
-        elif not self._deliver(envelope):
-            return None
-        work.accept(event_id, rank)
-        self.host.show_event_id(work.event_id)
-        return event_id
-
-    def _deliver(self, envelope: Envelope) -> bool:
-        transport = self._transport()
-        assert transport is not None
-        try:
-            transport.send(envelope)
-        except Refused:
-            self.dropped["queue_overflow"] += 1
-            return False
-        return True
-
     def end_request(self) -> None:
         """Send the events that waited for a better report, which did not come."""
-        scope = self._scopes.on_g()
-        while scope is not None and scope.work.held:
-            with guard("sending an event"):
-                self._deliver(scope.work.held.popitem()[1])
+        scope = self._scopes.on_g() if self._scopes.is_in_app() else None
+        if scope is not None and scope.work.held:
+            self._delivery.send_held(scope.work)
 
     def _identify(self, event: Event) -> Event:
         """Add who sends it, never over what the event has."""
@@ -346,41 +317,5 @@ class Client(ScopeApi):
         return {dsn.secret_key} if dsn is not None and dsn.secret_key else set()
 
 
-def _exception_of(error: Any) -> BaseException | None:
-    if error is None:
-        error = sys.exception()
-    elif isinstance(error, tuple) and len(error) == 3:
-        error = error[1]
-    if not isinstance(error, BaseException):
-        return None
-    # What an error handler gets for 500 wraps the exception it stands for.
-    original = getattr(error, "original_exception", None)
-    return original if isinstance(original, BaseException) else error
-
-
 def _exc_info(error: BaseException) -> tuple[type, BaseException, Any]:
     return type(error), error, error.__traceback__
-
-
-def _is_named(kind: type, names: Any) -> bool:
-    """Whether a class, or a class it inherits from, is in a list of names."""
-    for base in kind.__mro__:
-        full_name = f"{base.__module__}.{base.__qualname__}"
-        if any(one in (base, full_name, base.__qualname__) for one in names):
-            return True
-    return False
-
-
-def _as_wire(event: Event) -> Event:
-    """Drop what is empty, and make texts of what the protocol wants as texts."""
-    for key in ("tags", "extra", "contexts", "request", "breadcrumbs", "errors"):
-        if not event.get(key):
-            event.pop(key, None)  # type: ignore[misc]
-    if not event.get("breadcrumbs", {"values": ["any"]})["values"]:
-        event.pop("breadcrumbs", None)
-    if "tags" in event:
-        event["tags"] = {key: str(value)[:200] for key, value in event["tags"].items()}
-    user = event.get("user")
-    if user and user.get("id") is not None:
-        user["id"] = str(user["id"])
-    return event

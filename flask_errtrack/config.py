@@ -18,12 +18,10 @@ from typing import Any
 from . import options as check
 from .dsn import Dsn
 from .errors import ConfigError
-from .options import option
+from .options import checked, option
 
 PREFIX = "ERRTRACK_"
 ENVIRON_OPTIONS = ("dsn", "environment", "release")
-# Values that an error message must not repeat.
-_CONFIDENTIAL = ("dsn", "database_url", "proxies")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +33,7 @@ class Config:
         None,
         check.optional(check.dsn),
         "Send events to this Sentry-protocol service instead of the embedded tracker.",
+        confidential=True,
     )
     database_url: str | None = option(
         "Where to",
@@ -43,6 +42,7 @@ class Config:
         "Where the embedded tracker keeps its data: SQLite, or PostgreSQL for many "
         "hosts.",
         shown="sqlite:///<instance>/errtrack.db",
+        confidential=True,
     )
     enabled: bool = option(
         "Where to",
@@ -79,6 +79,7 @@ class Config:
             check.instance_of(dict, 'a dict such as {"https": "http://proxy:3128"}')
         ),
         "Proxies on the way to the DSN, by scheme. None: those of the environment.",
+        confidential=True,
     )
     ca_certs: str | None = option(
         "Where to",
@@ -300,7 +301,9 @@ class Config:
             )
         for name, value in keywords.items():
             found[_known(name, f"option {name}")] = (f"option {name}", value)
-        return cls(**{name: _checked(name, *item) for name, item in found.items()})
+        return cls(
+            **{name: checked(_FIELDS[name], *item) for name, item in found.items()}
+        )
 
     @property
     def destination_key(self) -> str:
@@ -311,8 +314,8 @@ class Config:
     def __repr__(self) -> str:
         default = Config()
         changed = (
-            f"{name}={'***' if name in _CONFIDENTIAL else value!r}"
-            for name in _FIELDS
+            f"{name}={'***' if field.metadata['confidential'] else value!r}"
+            for name, field in _FIELDS.items()
             if (value := getattr(self, name)) != getattr(default, name)
         )
         return f"Config({', '.join(changed)})"
@@ -320,28 +323,6 @@ class Config:
 
 _FIELDS = {field.name: field for field in dataclasses.fields(Config)}
 _KEYWORD_ONLY = {name for name in _FIELDS if _FIELDS[name].metadata["keyword_only"]}
-
-
-def options_as_rst() -> str:
-    """Return the option tables of the documentation, one for each group."""
-    lines: list[str] = []
-    groups = {field.metadata["group"]: None for field in _FIELDS.values()}
-    for group in groups:
-        lines += [f".. list-table:: {group}", "    :header-rows: 1"]
-        lines += ["    :widths: 25 25 50", ""]
-        lines += ["    * - Option", "      - Default", "      - What it does"]
-        for name, field in _FIELDS.items():
-            if field.metadata["group"] == group:
-                lines += [f"    * - ``{name}``", f"      - ``{_shown(field)}``"]
-                lines += [f"      - {field.metadata['help']}"]
-        lines.append("")
-    return "\n".join(lines)
-
-
-def _shown(field: dataclasses.Field[Any]) -> str:
-    if field.metadata["shown"] is not None:
-        return str(field.metadata["shown"])
-    return "{}" if field.default is dataclasses.MISSING else repr(field.default)
 
 
 def _named(source: str, options: Any) -> dict[str, tuple[str, Any]]:
@@ -367,20 +348,3 @@ def _known(name: Any, where: str) -> str:
     near = difflib.get_close_matches(str(name).lower(), _FIELDS, n=1, cutoff=0.4)
     hint = f"did you mean {near[0]}?" if near else f"known are: {', '.join(_FIELDS)}"
     raise ConfigError(f"{where} is not an option of Flask-ErrTrack; {hint}")
-
-
-def _checked(name: str, where: str, value: Any) -> Any:
-    try:
-        return _FIELDS[name].metadata["check"](value)
-    except ConfigError as error:
-        raise type(error)(f"{where}: {error}") from error
-    except ValueError as error:
-        came = "***" if name in _CONFIDENTIAL else _short(value)
-        raise ConfigError(
-            f"{where} is {came} ({type(value).__name__}); expected {error}"
-        ) from error
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:79]}…"

@@ -36,10 +36,11 @@ class Dsn:
         try:
             parts = urlsplit(text.strip())
             port = parts.port
-        except ValueError as error:
-            raise BadDsn(f"the DSN is not a URL; expected {_EXAMPLE}") from error
+        except ValueError:
+            # The cause would show the DSN, and with it the key.
+            raise BadDsn(f"the DSN is not a URL; expected {_EXAMPLE}") from None
         path, _, project_id = parts.path.rstrip("/").rpartition("/")
-        problem = _problem(parts, project_id)
+        problem = _problem(text, parts, project_id)
         if problem is not None:
             raise BadDsn(f"the DSN {problem}; expected {_EXAMPLE}")
         host = parts.hostname or ""
@@ -86,7 +87,10 @@ class Dsn:
         return f"{self.scheme}://***@{self.netloc}{self.path}/{self.project_id}"
 
 
-def _problem(parts: SplitResult, project_id: str) -> str | None:
+def _problem(text: str, parts: SplitResult, project_id: str) -> str | None:
+    if "://" not in text:
+        # What stands before the first colon may be the key.
+        return "does not begin with http:// or https://"
     if parts.scheme not in ("http", "https"):
         return f"has the scheme {parts.scheme!r} instead of http or https"
     if not parts.hostname:

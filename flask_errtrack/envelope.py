@@ -113,6 +113,8 @@ def _parse_headers(data: bytes, start: int, what: str) -> tuple[dict[str, Any], 
 
 def _parse_item(data: bytes, start: int) -> tuple[Item, int]:
     headers, position = _parse_headers(data, start, "item")
+    # Behind the last line there may be no line end.
+    position = min(position, len(data))
     kind, length = headers.get("type"), headers.get("length")
     if not isinstance(kind, str):
         raise EnvelopeError(f"the item header at byte {start} has no type: {headers!r}")
@@ -128,6 +130,6 @@ def _parse_item(data: bytes, start: int) -> tuple[Item, int]:
     else:
         raise EnvelopeError(
             f"the item at byte {start} says length {length!r}, "
-            f"but {max(len(data) - position, 0)} bytes follow"
+            f"but {len(data) - position} bytes follow"
         )
     return Item(kind, data[position:end], headers), end + 1

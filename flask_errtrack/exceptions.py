@@ -146,7 +146,8 @@ def _mechanism(link: _Link, outermost: Mechanism, ends: list[Any]) -> Mechanism:
 
 
 def _text(error: BaseException) -> str:
-    notes = getattr(error, "__notes__", None)
+    # Not getattr: the exception's class may have one that fails.
+    notes = object.__getattribute__(error, "__dict__").get("__notes__")
     texts = [safe_text(error)]
     if isinstance(notes, list | tuple):
         texts += [safe_text(note) for note in notes[:MAX_NOTES]]

@@ -1,6 +1,6 @@
 """Where Flask tells of a request and of its errors, for one app.
 
-Signals tell of most. What they do not tell of is seen by a wrap around this app's
+A signal tells of most. What it does not tell of is seen by a wrap around this app's
 own ``wsgi_app`` (teardown, error handlers that fail, middleware), around its
 ``handle_http_exception`` (``abort(500)``), and around a streaming response.
 """
@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from functools import wraps
+from functools import partial, wraps
+from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
 import click
 import flask
-from flask import Flask, Response, current_app, g, has_app_context
+from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
 from .client import Client
 from .errors import guard
-from .scope import ENVIRON_KEY, Scope
+from .request import keep_login
+from .scope_home import globals_class
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -44,12 +46,12 @@ class AppHooks:
         self._client = client
         self._on_first_request = on_first_request
         self._is_first_request = True
-        self._wsgi_app: Any = None
+        self._wsgi_app = WatchedWsgiApp(app.wsgi_app, self)
 
     def connect(self) -> None:
         """Listen to the app."""
         app = self._app
-        app.app_ctx_globals_class = _with_event_id(app.app_ctx_globals_class)
+        app.app_ctx_globals_class = globals_class(app)
         # Held weakly; it lives because the app holds the functions below.
         flask.got_request_exception.connect(self._see_exception, app)
         app.after_request(self._finish_request)
@@ -57,7 +59,23 @@ class AppHooks:
         app.teardown_appcontext(self._tear_down)
         handle = self._see_http_exceptions(app.handle_http_exception)
         app.handle_http_exception = handle  # type: ignore[method-assign]
-        self._watch_wsgi_app()
+        app.wsgi_app = self._wsgi_app  # type: ignore[method-assign]
+        self._watch_calls()
+
+    def handle_request(
+        self,
+        wsgi_app: WSGIApplication,
+        environ: WSGIEnvironment,
+        start_response: StartResponse,
+    ) -> Iterable[bytes]:
+        """Let the app handle a request, and see what leaves it."""
+        if self._is_first_request:
+            self._is_first_request = False
+            with guard("completing the set-up"):
+                self._on_first_request()
+        with self._client.isolated(environ):
+            start = self._tell_event_id(environ, start_response)
+            return self._call(wsgi_app, environ, start)
 
     def see_wsgi_error(
         self,
@@ -66,14 +84,12 @@ class AppHooks:
         request: flask.Request | None = None,
     ) -> None:
         """Capture an exception that leaves the app, when its contexts are gone."""
-        scope = environ.get(ENVIRON_KEY) or Scope(self._client.config.max_breadcrumbs)
-        environ[ENVIRON_KEY] = scope
         with guard("capturing an exception outside the app"):
             self._client.capture_exception(
                 error,
                 mechanism="wsgi",
                 handled=False,
-                scope=scope,
+                scope=self._client.scope_in(environ),
                 request=request or self._request_of(environ),
             )
 
@@ -83,31 +99,61 @@ class AppHooks:
         if adapter is not None:
             # An error of middleware may concern a URL that the app does not know.
             with suppress(HTTPException):
-                found = adapter.match(return_rule=True)
-                request.url_rule, request.view_args = found
+                rule, arguments = adapter.match(return_rule=True)
+                request.url_rule, request.view_args = rule, dict(arguments)
         return request
 
-    def _watch_wsgi_app(self) -> None:
-        self._wsgi_app = WatchedWsgiApp(self._app.wsgi_app, self)
-        self._app.wsgi_app = self._wsgi_app  # type: ignore[method-assign]
+    def _watch_calls(self) -> None:
+        """See errors of middleware that is put around ``wsgi_app`` later.
 
-    def begin_request(self) -> None:
-        """Prepare for a request that comes in."""
-        if has_app_context() and current_app == self._app:
-            # Flask lends the request this g: nothing of ours may be left on it.
-            g.event_id = None
-            self._client.begin_request()
-        if self._is_first_request or self._app.wsgi_app is not self._wsgi_app:
-            with guard("completing the set-up"):
-                self._complete()
+        Python looks ``__call__`` up on the class: this app gets one of its own.
+        """
+        kind = type(self._app)
 
-    def _complete(self) -> None:
-        if self._is_first_request:
-            self._is_first_request = False
-            self._on_first_request()
-        if self._app.wsgi_app is not self._wsgi_app:
-            # Middleware was added later: its errors count, too.
-            self._watch_wsgi_app()
+        def call(
+            app: Flask, environ: WSGIEnvironment, start_response: StartResponse
+        ) -> Iterable[bytes]:
+            wsgi_app: WSGIApplication = partial(kind.__call__, app)
+            if app.wsgi_app is self._wsgi_app:
+                return wsgi_app(environ, start_response)
+            return self._call(wsgi_app, environ, start_response)
+
+        own: dict[str, Any] = {
+            "__call__": call,
+            "__module__": kind.__module__,
+            "__doc__": kind.__doc__,
+        }
+        self._app.__class__ = type(kind.__name__, (kind,), own)
+
+    def _call(
+        self,
+        wsgi_app: WSGIApplication,
+        environ: WSGIEnvironment,
+        start_response: StartResponse,
+    ) -> Iterable[bytes]:
+        try:
+            chunks = wsgi_app(environ, start_response)
+        except Exception as error:
+            self.see_wsgi_error(error, environ)
+            raise
+        if isinstance(chunks, GeneratorType):
+            # Middleware that is a generator runs while the server iterates.
+            see_error = partial(self.see_wsgi_error, environ=environ)
+            return WatchedStream(chunks, see_error)
+        return chunks
+
+    def _tell_event_id(
+        self, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> StartResponse:
+        def start(
+            status: str, headers: list[tuple[str, str]], *more: Any
+        ) -> Callable[[bytes], object]:
+            event_id = self._client.event_id_in(environ) if status >= "5" else None
+            if event_id is not None:
+                headers = [*headers, (EVENT_ID_HEADER, event_id)]
+            return start_response(status, headers, *more)
+
+        return start
 
     def _see_exception(self, sender: Flask, exception: Exception, **more: Any) -> None:
         self._client.capture_exception(exception, mechanism="flask", handled=False)
@@ -123,15 +169,16 @@ class AppHooks:
         return handle_http_exception
 
     def _finish_request(self, response: Response) -> Response:
-        if response.status_code >= 500 and (event_id := g.get("event_id")):
-            response.headers[EVENT_ID_HEADER] = event_id
-        if response.is_streamed and not response.direct_passthrough:
-            response.response = WatchedStream(
-                response.response,
-                self,
-                flask.request._get_current_object(),  # type: ignore[attr-defined]
-            )
-        self._client.end_request()
+        with guard("finishing a request"):
+            if response.is_streamed and not response.direct_passthrough:
+                request: Any = flask.request
+                request = request._get_current_object()
+                keep_login(request)
+                see_error = partial(
+                    self.see_wsgi_error, environ=request.environ, request=request
+                )
+                response.response = WatchedStream(response.response, see_error)
+            self._client.end_request()
         return response
 
     def _tear_down(self, error: BaseException | None) -> None:
@@ -151,12 +198,7 @@ class WatchedWsgiApp:
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Call the app."""
-        self._hooks.begin_request()
-        try:
-            return self.wsgi_app(environ, start_response)
-        except Exception as error:
-            self._hooks.see_wsgi_error(error, environ)
-            raise
+        return self._hooks.handle_request(self.wsgi_app, environ, start_response)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.wsgi_app, name)
@@ -169,11 +211,10 @@ class WatchedStream:
     """
 
     def __init__(
-        self, stream: Iterable[Any], hooks: AppHooks, request: flask.Request
+        self, stream: Iterable[Any], see_error: Callable[[Exception], None]
     ) -> None:
         self._stream = stream
-        self._hooks = hooks
-        self._request = request
+        self._see_error = see_error
         self._iterator: Iterator[Any] | None = None
 
     def __iter__(self) -> WatchedStream:
@@ -187,21 +228,24 @@ class WatchedStream:
         except StopIteration:
             raise
         except Exception as error:
-            self._hooks.see_wsgi_error(error, self._request.environ, self._request)
+            self._see_error(error)
             raise
 
     def close(self) -> None:
         """Close the stream, as far as it can be closed."""
-        for one in (self._iterator, self._stream):
-            close = getattr(one, "close", None)
-            if close is not None:
-                close()
-                break
+        try:
+            if self._iterator is not self._stream:
+                _close(self._iterator)
+            _close(self._stream)
+        except Exception as error:
+            self._see_error(error)
+            raise
 
 
-def _with_event_id(base: type[Any]) -> type[Any]:
-    """A class for ``g`` that has an ``event_id`` from the start."""
-    return type(base.__name__, (base,), {"event_id": None})
+def _close(stream: Any) -> None:
+    close = getattr(stream, "close", None)
+    if close is not None:
+        close()
 
 
 def _is_error(error: BaseException) -> bool:

@@ -7,17 +7,22 @@ The client asks its host for facts; :class:`Host` answers for a script,
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Sequence
+from functools import partial
+from itertools import dropwhile
+from types import CodeType, FrameType
 from typing import Any, Literal
 
 import click
-from flask import Flask, Request, current_app, g, has_app_context, has_request_context
-from flask import request as current_request
+from flask import Flask, current_app, g, has_app_context
+from werkzeug.exceptions import InternalServerError
 
 from .config import Config
 from .event import Event
 from .notes import attempt
 from .request import describe_request, describe_user, secrets_of_request
+from .scope_home import request_context, session_of
 from .secret_names import secrets_of_settings
 
 #: Inside the client's app, outside of every app, or in another app.
@@ -52,6 +57,10 @@ class Host:
     def is_in_request(self) -> bool:
         """Tell whether a request is being handled, so that an end will come."""
         return False
+
+    def meant_by(self, error: BaseException, mechanism: str) -> BaseException:
+        """Return the exception for which another one stands."""
+        return error
 
     def environment(self) -> str:
         """Return the environment where no option names it."""
@@ -90,7 +99,27 @@ class FlaskHost(Host):
 
     def is_in_request(self) -> bool:
         """Tell whether a request of this app is being handled."""
-        return has_request_context() and self.place() == "inside"
+        context = request_context()
+        return context is not None and context.app is self.app
+
+    def meant_by(self, error: BaseException, mechanism: str) -> BaseException:
+        """What a handler for 500 gets wraps the exception for which it stands.
+
+        Flask runs ``after_request`` functions, error handlers and the saving of the
+        session again for the error page. One that fails, fails twice; the second
+        time reaches the log or the server, and is not another error.
+        """
+        if isinstance(error, InternalServerError):
+            return error.original_exception or error
+        first = error.__context__
+        if first is None or mechanism not in ("logging", "wsgi"):
+            return error
+        is_same = type(first) is type(error) and _path_of(first) == _path_of(error)
+        return first if is_same or self._lacks_session() else error
+
+    def _lacks_session(self) -> bool:
+        """A session that did not open cannot be saved with the error page."""
+        return self.is_in_request() and session_of(request_context()) is None
 
     def environment(self) -> str:
         """Debug mode is for development."""
@@ -98,13 +127,14 @@ class FlaskHost(Host):
 
     def describe(self, event: Event, request: Any, config: Config) -> set[str]:
         """Add request, user and command; return the app's and request's secrets."""
-        secrets = secrets_of_settings(self.app.config)
+        secrets: set[str] = set()
+        settings = dict(self.app.config)
+        attempt(event, "secrets", lambda: secrets.update(secrets_of_settings(settings)))
         if request is None and self.is_in_request():
-            request = current_request._get_current_object()  # type: ignore[attr-defined]
+            request = request_context().request
         if request is not None:
-            attempt(
-                event, "secrets", lambda: secrets.update(secrets_of_request(request))
-            )
+            find = partial(secrets_of_request, request, config.send_default_pii)
+            attempt(event, "request.secrets", lambda: secrets.update(find()))
             describe_request(event, request, config)
             describe_user(event, request, config)
         elif "transaction" not in event:
@@ -120,5 +150,13 @@ class FlaskHost(Host):
             g.event_id = event_id
 
 
-def _add_secrets(secrets: set[str], request: Request) -> None:
-    secrets |= secrets_of_request(request)
+def _path_of(error: BaseException) -> list[tuple[CodeType, int]]:
+    """Where an exception was raised, without Flask and what is around it."""
+    inside = dropwhile(
+        lambda step: not _is_of_flask(step[0]), traceback.walk_tb(error.__traceback__)
+    )
+    return [(frame.f_code, line) for frame, line in inside if not _is_of_flask(frame)]
+
+
+def _is_of_flask(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__")).startswith("flask.")

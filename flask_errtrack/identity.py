@@ -71,7 +71,7 @@ def find_release(environ: Mapping[str, str], folder: Path) -> str | None:
         if environ.get(name):
             return environ[name]
     try:
-        return _commit(folder.resolve())
+        return _commit(folder.resolve()) or None
     except (OSError, ValueError):
         return None
 

@@ -17,8 +17,9 @@ from collections.abc import Callable
 from typing import Any
 
 from .client import Client
-from .errors import guard, is_own_work
-from .event import Level
+from .errors import guard, is_own_work, own_work
+from .serialize import safe_text
+from .wire import level_of
 
 #: Their records would be about us, or come from below us.
 _OWN_LOGGERS = ("flask_errtrack",)
@@ -29,9 +30,13 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {
     "taskName",
 }
 
-_lock = threading.Lock()
-_watchers: tuple[LogWatcher, ...] = ()
-_original: Callable[[logging.Logger, logging.LogRecord], None] | None = None
+# Reentrant: the garbage collector may end a watcher anywhere.
+_lock = threading.RLock()
+_watchers: list[LogWatcher] = []
+_original: Callable[[logging.Logger, logging.LogRecord], None] = (
+    logging.Logger.callHandlers
+)
+_is_in_place = False
 
 
 class LogWatcher:
@@ -68,7 +73,7 @@ class LogWatcher:
     def _tell(
         self, client: Client, record: logging.LogRecord, is_event: bool, is_crumb: bool
     ) -> None:
-        with guard("looking at a log record"):
+        with guard("looking at a log record"), own_work():
             if is_event:
                 self._capture(client, record)
             if is_crumb:
@@ -76,7 +81,7 @@ class LogWatcher:
                     type="log",
                     category=record.name,
                     level=level_of(record.levelno),
-                    message=record.getMessage(),
+                    message=_message(record),
                     data=_extra(record),
                     hint={"log_record": record},
                 )
@@ -84,25 +89,25 @@ class LogWatcher:
     def _capture(self, client: Client, record: logging.LogRecord) -> None:
         hint = {"log_record": record}
         level, extra = level_of(record.levelno), _extra(record)
-        error = record.exc_info[1] if record.exc_info else None
-        if error is not None:
+        error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+        if isinstance(error, BaseException):
             client.capture_exception(
                 error,
                 mechanism="logging",
                 hint=hint,
-                message={
+                record={
                     "logger": record.name,
-                    "logentry": {"message": str(record.msg)[:8192]},
+                    "logentry": {"message": safe_text(record.msg)},
                 },
                 level=level,
                 extra=extra,
             )
         else:
             client.capture_message(
-                str(record.msg),
+                safe_text(record.msg),
                 level,
                 params=record.args,
-                formatted=record.getMessage(),
+                formatted=_message(record),
                 logger=record.name,
                 hint=hint,
                 extra=extra,
@@ -112,52 +117,50 @@ class LogWatcher:
         found = self._excluded.get(name)
         if found is None:
             found = self._excluded[name] = any(
-                name.startswith(f"{one}.") or fnmatch.fnmatchcase(name, one)
+                fnmatch.fnmatchcase(name, pattern)
                 for one in self._exclusions
+                for pattern in (one, f"{one}.*")
             )
         return found
 
 
 def watch(watcher: LogWatcher) -> None:
     """Let a watcher see every record from now on."""
-    global _watchers, _original  # noqa: PLW0603 - Logger is the process's, too
+    global _original, _is_in_place
     with _lock:
-        _watchers = (*_watchers, watcher)
-        if _original is None:
-            _original = logging.Logger.callHandlers
+        _watchers.append(watcher)
+        if not _is_in_place:
+            _original, _is_in_place = logging.Logger.callHandlers, True
             setattr(logging.Logger, "callHandlers", _call_handlers)  # noqa: B010 - a patch
 
 
 def unwatch(watcher: LogWatcher) -> None:
     """Let a watcher see no more; without any, ``Logger`` is as it was."""
-    global _watchers, _original  # noqa: PLW0603 - Logger is the process's, too
+    global _is_in_place  # noqa: PLW0603 - Logger is the process's, too
     with _lock:
-        _watchers = tuple(one for one in _watchers if one is not watcher)
+        if watcher in _watchers:
+            _watchers.remove(watcher)
+        # Another wrap around ours would be lost: then ours stays, and does nothing.
         is_ours = logging.Logger.callHandlers is _call_handlers
-        if not _watchers and _original is not None and is_ours:
+        if not _watchers and _is_in_place and is_ours:
+            _is_in_place = False
             setattr(logging.Logger, "callHandlers", _original)  # noqa: B010 - a patch
-            _original = None
-
-
-def level_of(number: int) -> Level:
-    """Return the protocol's level for a level of logging."""
-    if number >= logging.CRITICAL:
-        return "fatal"
-    if number >= logging.ERROR:
-        return "error"
-    if number >= logging.WARNING:
-        return "warning"
-    return "info" if number >= logging.INFO else "debug"
 
 
 def _call_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
-    assert _original is not None
     try:
         _original(logger, record)
     finally:
-        watchers = _watchers
+        watchers = tuple(_watchers)
         for watcher in watchers:
             watcher.see(record, is_alone=len(watchers) == 1)
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception:  # noqa: BLE001 - the arguments may be anything
+        return safe_text(record.msg)
 
 
 def _is_at(record: logging.LogRecord, level: int | None) -> bool:

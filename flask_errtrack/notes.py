@@ -20,7 +20,9 @@ def note(event: Event, kind: str, name: str, value: Any) -> None:
     :param name: the part of the event, or the hook.
     """
     made = ProcessingError(type=kind, name=name, value=value)
-    event["errors"] = [*event.get("errors", []), made]
+    known: Any = event.get("errors")
+    # A hook may have put anything there.
+    event["errors"] = [*known, made] if isinstance(known, list) else [made]
 
 
 def attempt(event: Event, name: str, add: Callable[[], Any]) -> None:

@@ -42,7 +42,7 @@ def number(low: float, high: float = float("inf"), *, whole: bool = False) -> Ch
     def check(value: Any) -> Any:
         if isinstance(value, bool) or not isinstance(value, kinds):
             raise ValueError(f"{kind} {bounds}")
-        if not low <= value <= high:
+        if not low <= value <= high or value == float("inf"):
             raise ValueError(f"{kind} {bounds}")
         return value
 
@@ -162,15 +162,67 @@ def option(
     *,
     shown: str | None = None,
     keyword_only: bool = False,
+    confidential: bool = False,
 ) -> Any:
-    """Declare an option: a dataclass field that carries its check and help."""
+    """Declare an option: a dataclass field that carries its check and help.
+
+    :param confidential: no message and no ``repr`` may repeat its value.
+    """
     metadata = {
         "group": group,
         "check": check,
         "help": help,
         "shown": shown,
         "keyword_only": keyword_only,
+        "confidential": confidential,
     }
     if isinstance(default, dict):
         return dataclasses.field(default_factory=default.copy, metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
+
+
+def checked(field: dataclasses.Field[Any], where: str, value: Any) -> Any:
+    """Return the value to keep for an option.
+
+    :param where: where it was set, for the message.
+    :raises ConfigError: it is not what was expected.
+    """
+    try:
+        return field.metadata["check"](value)
+    except ConfigError as error:
+        raise type(error)(f"{where}: {error}") from None
+    except ValueError as error:
+        came = "***" if field.metadata["confidential"] else _short(value)
+        raise ConfigError(
+            f"{where} is {came} ({type(value).__name__}); expected {error}"
+        ) from None
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:79]}…"
+
+
+def options_as_rst(config_class: Any) -> str:
+    """Return the option tables of the documentation, one for each group.
+
+    :param config_class: a dataclass whose fields are made by :func:`option`.
+    """
+    lines: list[str] = []
+    fields = dataclasses.fields(config_class)
+    for group in dict.fromkeys(field.metadata["group"] for field in fields):
+        lines += [f".. list-table:: {group}", "    :header-rows: 1"]
+        lines += ["    :widths: 25 25 50", ""]
+        lines += ["    * - Option", "      - Default", "      - What it does"]
+        for field in fields:
+            if field.metadata["group"] == group:
+                lines += [f"    * - ``{field.name}``", f"      - ``{_shown(field)}``"]
+                lines += [f"      - {field.metadata['help']}"]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _shown(field: dataclasses.Field[Any]) -> str:
+    if field.metadata["shown"] is not None:
+        return str(field.metadata["shown"])
+    return "{}" if field.default is dataclasses.MISSING else repr(field.default)

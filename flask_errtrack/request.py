@@ -14,7 +14,6 @@ from functools import partial
 from typing import Any, cast
 
 import flask
-from flask.globals import request_ctx
 from werkzeug.datastructures import MultiDict
 
 from .config import Config
@@ -22,20 +21,36 @@ from .errors import guard
 from .event import Event, User
 from .notes import attempt
 from .scope import user_from_mapping
+from .scope_home import request_context, session_of
 from .serialize import DATA_LIMITS, Serializer, safe_text
 
+# Where proxies write the address of the client.
+ADDRESS_HEADERS = {
+    "cf-connecting-ip",
+    "cf-connecting-ipv6",
+    "fastly-client-ip",
+    "fly-client-ip",
+    "forwarded",
+    "forwarded-for",
+    "true-client-ip",
+    "x-appengine-user-ip",
+    "x-azure-clientip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-envoy-external-address",
+    "x-forwarded",
+    "x-forwarded-for",
+    "x-original-forwarded-for",
+    "x-real-ip",
+}
 #: Never sent, or only with ``send_default_pii``: who is asking, and by what right.
 PRIVATE_HEADERS = {
     "authorization",
-    "cf-connecting-ip",
     "cookie",
-    "forwarded",
     "proxy-authorization",
-    "true-client-ip",
-    "x-client-ip",
-    "x-forwarded-for",
-    "x-real-ip",
+    *ADDRESS_HEADERS,
 }
+_LOGIN_KEY = "flask_errtrack.login"
 BODY_SIZES_BYTES = {"never": 0, "small": 1_000, "medium": 10_000, "always": 1_000_000}
 
 
@@ -67,27 +82,45 @@ def describe_user(event: Event, request: flask.Request, config: Config) -> None:
         if config.user_callback is not None:
             attempt(event, "user_callback", lambda: _ask(user, request, config))
         else:
-            attempt(event, "user", lambda: _add_login_user(event, user, config))
+            add = partial(_add_login_user, event, user, request, config)
+            attempt(event, "user", add)
         if config.send_default_pii and request.remote_addr:
             user.setdefault("ip_address", request.remote_addr)
         if user:
             event["user"] = user
 
 
-def secrets_of_request(request: flask.Request) -> set[str]:
-    """Return the request's own credentials, to be redacted wherever they occur."""
+def keep_login(request: flask.Request) -> None:
+    """Keep who is logged in for when the request's contexts are gone."""
+    request.environ[_LOGIN_KEY] = _login(request)
+
+
+def secrets_of_request(request: flask.Request, with_address: bool) -> set[str]:
+    """Return the request's own credentials, to be redacted wherever they occur.
+
+    :param with_address: False adds the address of the client.
+    """
     found = set(request.cookies.values())
     for name in ("Authorization", "Proxy-Authorization"):
         header = request.headers.get(name, "")
         found |= {header, header.partition(" ")[2].strip()}
     if request.authorization is not None and request.authorization.password:
         found.add(request.authorization.password)
+    if not with_address:
+        # On the developer's own machine it is the address of the server, too.
+        found |= {one for one in _addresses(request) if one not in request.host}
     return {value for value in found if value}
+
+
+def _addresses(request: flask.Request) -> set[str]:
+    headers = (request.headers.get(name, "") for name in ADDRESS_HEADERS)
+    found = {one.strip() for header in headers for one in header.split(",")}
+    return found | {request.remote_addr or ""}
 
 
 def person_of() -> tuple[str, str]:
     """Return name and mail of the loaded Flask-Login user, as far as stored."""
-    user = _loaded_user()
+    user = flask.g.get("_login_user")
     if user is None or not _truth_of(user, "is_authenticated", True):
         return "", ""
     names = (_stored(user, key) for key in ("name", "username"))
@@ -195,8 +228,10 @@ def _ask(user: User, request: flask.Request, config: Config) -> None:
         user.update(user_from_mapping(answer))
 
 
-def _add_login_user(event: Event, user: User, config: Config) -> None:
-    loaded, stored_id = _loaded_user(), _session_value("_user_id")
+def _add_login_user(
+    event: Event, user: User, request: flask.Request, config: Config
+) -> None:
+    loaded, stored_id = _login(request)
     if loaded is None and stored_id is None:
         return
     is_authenticated = _truth_of(loaded, "is_authenticated", True)
@@ -229,21 +264,15 @@ def _add_user_attribute(user: User, loaded: Any, name: str) -> None:
         user["data"][name] = Serializer(DATA_LIMITS)(value)
 
 
-def _loaded_user() -> Any:
-    """The user that Flask-Login has loaded in this request, if it has."""
-    return flask.g.get("_login_user") if flask.has_app_context() else None
-
-
-def _session_value(key: str) -> Any:
-    """A value of the session, without marking the session as used.
-
-    Marking it would add ``Vary: Cookie`` to the response.
-    """
-    if not flask.has_request_context():
-        return None
-    context = cast("Any", request_ctx)._get_current_object()
-    session = context.__dict__.get("_session", context.__dict__.get("session"))
-    return dict.get(session, key) if isinstance(session, dict) else None
+def _login(request: flask.Request) -> tuple[Any, Any]:
+    """The user that Flask-Login has loaded in a request, and the id in its session."""
+    context = request_context()
+    if context is None or context.request is not request:
+        kept: tuple[Any, Any] = request.environ.get(_LOGIN_KEY, (None, None))
+        return kept
+    session = session_of(context)
+    stored_id = dict.get(session, "_user_id") if isinstance(session, dict) else None
+    return flask.g.get("_login_user"), stored_id
 
 
 def _identity(user: Any) -> Any:
@@ -265,13 +294,12 @@ def _truth_of(user: Any, name: str, default: bool) -> bool:
 
 
 def _stored(user: Any, name: str) -> Any:
-    """An attribute of a user, unless to read it might run a query."""
-    state = _mapped_state(user)
-    if state is not None:
-        if name in user.__dict__:
-            return user.__dict__[name]
-        if name in state.manager or state.expired_attributes:
-            return None
+    """An attribute of a user; of a mapped one only what is loaded.
+
+    Any other might run a query, in the session that may be what failed.
+    """
+    if _mapped_state(user) is not None:
+        return user.__dict__.get(name)
     return getattr(user, name, None)
 
 

@@ -1,47 +1,26 @@
 """The scope: what is known about the running work, to go with its events.
 
-In an app context the scope lives on ``g`` and goes when Flask drops it. Outside
-of one it lives in a context variable, one entry a client. A request's scope is in
-its WSGI environment, too, for what happens when ``g`` is gone or another one.
+Knows nothing of Flask; where scopes live is for :mod:`.scope_home` to know.
 """
 
 from __future__ import annotations
 
-import itertools
 import os
-import sys
-import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar, Token
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import Any, cast
-
-from flask import Flask, g, has_app_context, has_request_context, request
-from flask import globals as flask_globals
-from flask.globals import app_ctx
 
 from .envelope import Envelope
 from .event import Breadcrumb, Event, Level, User
 from .exceptions import timestamp_now
 from .serialize import DATA_LIMITS, Serializer, safe_text
 
-_ENVIRON_KEY = "flask_errtrack.scope"
-_G_KEY = "_errtrack_scope"
-# What a request leaves on ``g``.
-_LENT = (_G_KEY, "event_id")
 _MARK = "__errtrack_ids__"
 # An exception that is one object for a whole program would gather marks for ever.
 _MAX_MARKS = 64
 
 _USER_FIELDS = ("id", "username", "email", "name", "ip_address")
-_numbers = itertools.count()
-# Each scope with the thread or task it is for; None: for all that inherit it.
-_outside: ContextVar[Mapping[int, tuple[Scope, object]]] = ContextVar(
-    "errtrack_scopes", default=MappingProxyType({})
-)
 
 
 class Work:
@@ -253,136 +232,6 @@ def _timestamp(value: Any) -> str:
     if isinstance(value, datetime):
         value = value.astimezone(UTC).isoformat()
     return safe_text(value)
-
-
-class ScopeHome:
-    """Where the scopes of one client live.
-
-    :param app: the client's app; None for a client without Flask.
-    """
-
-    def __init__(self, max_breadcrumbs: int, app: Flask | None = None) -> None:
-        self._max_breadcrumbs = max_breadcrumbs
-        self._app = app
-        self._number = next(_numbers)
-        # Two apps may see the same environment: each has its own key.
-        self._environ_key = f"{_ENVIRON_KEY}.{self._number}"
-
-    def current(self) -> Scope:
-        """Return the scope of the running work, made if there is none."""
-        if self.is_in_app():
-            return self.on_g() or self._begin_on_g()
-        runner = _runner()
-        scope, owner = _outside.get().get(self._number, (None, None))
-        if scope is None:
-            scope = Scope(self._max_breadcrumbs)
-            self._put_outside(scope, runner)
-        elif owner is not None and owner != runner:
-            # A task inherits from who started it; what it sets is its own.
-            scope = scope.fork()
-            self._put_outside(scope, runner)
-        return scope
-
-    def on_g(self) -> Scope | None:
-        """Return the scope of the running request, if one was needed so far."""
-        scope: Scope | None = g.get(_G_KEY)
-        return scope
-
-    def in_environ(self, environ: dict[str, Any]) -> Scope:
-        """Return the scope of a request whose contexts are gone."""
-        scope: Scope | None = environ.get(self._environ_key)
-        if scope is None:
-            scope = environ[self._environ_key] = Scope(self._max_breadcrumbs)
-        return scope
-
-    def event_id_in(self, environ: dict[str, Any]) -> str | None:
-        """Return the id of the event that tells most about a request."""
-        scope: Scope | None = environ.get(self._environ_key)
-        return None if scope is None else scope.work.event_id
-
-    def is_in_app(self) -> bool:
-        """Tell whether a context of the client's app is active."""
-        return self._app is not None and has_app_context() and app_ctx.app is self._app
-
-    @contextmanager
-    def isolated(self, environ: dict[str, Any]) -> Iterator[None]:
-        """Let a request begin with nothing of an outer one, which gets it back.
-
-        Flask lends a request the ``g`` of an outer context, and an app may hand
-        its own environment on.
-        """
-        environ_scope = environ.pop(self._environ_key, None)
-        holder = g._get_current_object() if self.is_in_app() else None
-        lent = {} if holder is None else vars(holder)
-        outer = {key: lent.pop(key) for key in _LENT if key in lent}
-        try:
-            yield
-        finally:
-            if holder is not None:
-                for key in _LENT:
-                    lent.pop(key, None)
-                lent.update(outer)
-            if environ_scope is not None:
-                environ[self._environ_key] = environ_scope
-
-    @contextmanager
-    def pushed(self) -> Iterator[Scope]:
-        """Let a copy of the current scope be the current one for a while."""
-        outer = self.current()
-        inner = outer.fork()
-        if self.is_in_app():
-            holder = g._get_current_object()
-            setattr(holder, _G_KEY, inner)
-            try:
-                yield inner
-            finally:
-                setattr(holder, _G_KEY, outer)
-        else:
-            token = self._put_outside(inner, None)
-            try:
-                yield inner
-            finally:
-                _outside.reset(token)
-
-    def _begin_on_g(self) -> Scope:
-        if context_of_request(self._app) is None:
-            scope = Scope(self._max_breadcrumbs)
-        elif self._environ_key in request.environ:
-            # Another thread with a copy of the request's context: the same work.
-            scope = self.in_environ(request.environ).fork()
-        else:
-            scope = self.in_environ(request.environ)
-        setattr(g, _G_KEY, scope)
-        return scope
-
-    def _put_outside(self, scope: Scope, owner: object) -> Token[Any]:
-        return _outside.set({**_outside.get(), self._number: (scope, owner)})
-
-
-def context_of_request(app: Flask | None) -> Any:
-    """Return the context of the running request if it is one of this app, else None.
-
-    Its user may be at work in the context of another app meanwhile.
-    """
-    if app is None or not has_request_context() or app_ctx.app is not app:
-        return None
-    context = _request_ctx._get_current_object()
-    return context if context.app is app else None
-
-
-def _runner() -> object:
-    """What runs this code: a task, or else a thread."""
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is not None:
-        with suppress(RuntimeError):
-            task = asyncio.current_task()
-            if task is not None:
-                return task
-    return threading.get_ident()
-
-
-# Newer versions of Flask have one context for both.
-_request_ctx: Any = vars(flask_globals).get("request_ctx", app_ctx)
 
 
 def _texts(values: Any) -> list[str]:

@@ -19,7 +19,7 @@ from datetime import time as time_of_day
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
-from itertools import chain, islice
+from itertools import islice
 from pathlib import PurePath
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
@@ -29,6 +29,8 @@ from uuid import UUID
 CUT_MARK = "…"
 #: Names the class of an object that is shown by its attributes.
 CLASS_KEY = "<class>"
+#: What is kept of a text once the event has enough in it.
+SHORT_TEXT_LENGTH = 100
 # One repr slower than this, and the event asks no other object of its type.
 SLOW_REPR_SECONDS = 0.01
 
@@ -66,7 +68,7 @@ class Limits:
     depth: int
     items: int
     text_length: int
-    #: How many values in all, however they are nested.
+    #: How many values in all, however they are nested; a long text counts for many.
     values: int
     #: Texts as Python writes them, so that '3' and 3 can be told apart.
     quoted: bool = False
@@ -97,6 +99,7 @@ class Serializer:
     def __call__(self, value: Any, depth: int = 0) -> Any:
         """Return ``value`` as JSON: None, a bool, number, text, list or dict."""
         kind = type(value)
+        self._left -= 1
         if value is None or kind is bool:
             return value
         if kind is str:
@@ -105,45 +108,55 @@ class Serializer:
             return _number(value)
         if id(value) in self._open:
             return "<cyclic>"
-        self._left -= 1
         self._open.add(id(value))
         try:
             return self._compound(value, kind, depth)
         except Exception as error:  # noqa: BLE001 - any object may be broken
             # Also a container that another thread changed meanwhile.
-            return f"<{type.__name__.__get__(kind)}: {type(error).__name__}>"
+            return f"<{kind.__name__}: {type(error).__name__}>"
         finally:
             self._open.discard(id(value))
 
     def text(self, value: str) -> str:
         """Return a text, cut to the limit."""
-        limit = self.limits.text_length
+        limit = self.limits.text_length if self._left > 0 else SHORT_TEXT_LENGTH
+        self._left -= min(len(value), limit) // SHORT_TEXT_LENGTH
         if len(value) > limit:
             head = value[:limit]
             return f"{head!r}{CUT_MARK}" if self.limits.quoted else head + CUT_MARK
         return repr(value) if self.limits.quoted else value
 
-    def _compound(self, value: Any, kind: type, depth: int) -> Any:
+    def _compound(self, value: Any, kind: Any, depth: int) -> Any:
         # Never isinstance: it believes what __class__ says, and asks a proxy.
         if issubclass(kind, dict):
             return self._dict(dict.items(value), dict.__len__(value), depth)
         for base in _CONTAINERS:
             if issubclass(kind, base):
                 return self._list(base.__iter__(value), base.__len__(value), depth)
-        if _is_shown_by_attributes(kind) or _may_load(value, kind):
+        if _is_shown_by_attributes(kind):
             attributes = _attributes_of(value)
             if attributes is not None:
-                items = chain([(CLASS_KEY, _class_name(kind))], attributes.items())
-                return self._dict(items, len(attributes) + 1, depth)
+                return self._object(attributes, kind, depth)
+        elif not _is_lazy(kind) and _may_load(value, kind):
+            return self._object(_attributes_of(value) or {}, kind, depth)
         return self._leaf(value, kind)
+
+    def _object(self, attributes: dict[str, Any], kind: type, depth: int) -> Any:
+        stored = {
+            name: item
+            for name, item in islice(attributes.items(), self.limits.items + 1)
+            if name != "_sa_instance_state"
+        }
+        made = self._dict(stored.items(), len(attributes), depth)
+        name = _class_name(kind)
+        return {CLASS_KEY: name, **made} if type(made) is dict else f"<{name}>"
 
     def _dict(self, items: Iterable[tuple[Any, Any]], count: int, depth: int) -> Any:
         if depth >= self.limits.depth or self._left <= 0:
             return f"<{count} items>" if count else {}
         found = {
-            self._key(key): self(item, depth + 1) if key != CLASS_KEY else item
+            self._key(key): self(item, depth + 1)
             for key, item in islice(items, self.limits.items)
-            if key != "_sa_instance_state"
         }
         if count > self.limits.items:
             found[CUT_MARK] = f"<{count - self.limits.items} more>"
@@ -220,15 +233,21 @@ def _number(value: Any) -> Any:
 
 
 def _attributes_of(value: Any) -> dict[str, Any] | None:
-    """The stored attributes of an object, if it has any place for them."""
+    """The stored attributes of an object, if it has a place for them."""
     try:
         stored = object.__getattribute__(value, "__dict__")
     except AttributeError:
         return None
+    if issubclass(type(value), BaseException):
+        return {"args": _args_of(value), **stored}
     return stored if type(stored) is dict else None
 
 
-def _may_load(value: Any, kind: type, depth: int = _LOOK_DEPTH) -> bool:
+def _args_of(error: Any) -> Any:
+    return BaseException.args.__get__(error)  # type: ignore[attr-defined]
+
+
+def _may_load(value: Any, kind: Any, depth: int = _LOOK_DEPTH) -> bool:
     """Tell whether the repr of an object would reach something that loads."""
     if _is_mapped(kind) or _is_lazy(kind):
         return True
@@ -242,7 +261,7 @@ def _may_load(value: Any, kind: type, depth: int = _LOOK_DEPTH) -> bool:
     elif issubclass(kind, tuple):
         inside = tuple.__iter__(value)
     elif issubclass(kind, BaseException):
-        inside = BaseException.args.__get__(value)  # type: ignore[attr-defined]
+        inside = _args_of(value)
     elif not issubclass(kind, _NO_LOOK):
         inside = (_attributes_of(value) or {}).values()
     return any(

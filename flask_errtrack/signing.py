@@ -6,6 +6,7 @@ file beside the tracker's data, so that all its processes share it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 from collections.abc import Sequence
@@ -14,6 +15,9 @@ from pathlib import Path
 from itsdangerous import BadData, SignatureExpired, URLSafeTimedSerializer
 
 from .errors import ErrTrackError, logger
+
+# A key file with less in it was not written by us, or not to its end.
+MIN_KEY_LENGTH = 32
 
 
 class BadToken(ErrTrackError):
@@ -51,19 +55,12 @@ def key_from_file(path: Path) -> str:
     Where the file cannot be written the key lives as long as the process.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-        temporary.touch(mode=0o600)
-        temporary.write_text(secrets.token_hex(32))
-        try:
-            # A link, unlike a rename, never replaces a key that is in use.
-            os.link(temporary, path)
-        except FileExistsError:
-            # Another process was first: its key is the one that counts.
-            return path.read_text()
-        finally:
-            temporary.unlink()
-        return path.read_text()
+        if not path.exists():
+            _make_key(path)
+        key = path.read_text().strip()
+        if len(key) < MIN_KEY_LENGTH:
+            raise OSError(f"it holds {len(key)} characters; delete it")
+        return key
     except OSError as error:
         logger.warning(
             "The signing key cannot be kept in %s (%s): login links and feedback "
@@ -73,6 +70,19 @@ def key_from_file(path: Path) -> str:
             error,
         )
         return secrets.token_hex(32)
+
+
+def _make_key(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        temporary.touch(mode=0o600)
+        temporary.write_text(secrets.token_hex(32))
+        # A link, unlike a rename, never replaces a key that another process made.
+        with contextlib.suppress(FileExistsError):
+            os.link(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _serializer(keys: Sequence[str | bytes], purpose: str) -> URLSafeTimedSerializer:

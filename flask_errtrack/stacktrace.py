@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import linecache
 import os
+import sys
 import sysconfig
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
-from types import CodeType, FrameType, TracebackType
+from types import CodeType, FrameType, ModuleType, TracebackType
 from typing import Any
 
 from .event import Frame
@@ -29,9 +30,11 @@ MAX_LINE_LENGTH = 512
 _OWN_PACKAGE = __name__.partition(".")[0]
 _LIBRARY_PATHS = tuple(
     os.path.join(os.path.normcase(path), "")
-    for name in ("stdlib", "platstdlib", "purelib", "platlib")
+    for name in ("stdlib", "platstdlib", "purelib", "platlib", "scripts")
     if (path := sysconfig.get_path(name))
 )
+# A dict, and since Python 3.13 a view of a function's variables.
+_KINDS_OF_LOCALS = (dict, type((lambda: sys._getframe().f_locals)()))
 _LIBRARY_FOLDERS = ("site-packages", "dist-packages")
 
 #: Where a frame stopped: the end of the failing code, line and column from 1.
@@ -75,11 +78,9 @@ class StackReader:
         left_out = len(steps) - MAX_OUTER_FRAMES - MAX_INNER_FRAMES
         if left_out > 0:
             steps[MAX_OUTER_FRAMES:-MAX_INNER_FRAMES] = []
-        frames, ends = [], []
-        for frame, lineno, instruction in steps:
-            made, end = self._frame(frame, lineno, instruction, serialize)
-            frames.append(made)
-            ends.append(end)
+        # The innermost first: what is left of the serializer's budget is for the rest.
+        made = [self._frame(*step, serialize) for step in reversed(steps)][::-1]
+        frames, ends = [frame for frame, _ in made], [end for _, end in made]
         return Stack(frames, ends, max(left_out, 0))
 
     def is_in_app(self, path: str, module: str) -> bool:
@@ -106,7 +107,7 @@ class StackReader:
     ) -> tuple[Frame, End]:
         code = frame.f_code
         path = code.co_filename
-        module = str(frame.f_globals.get("__name__") or "")
+        module = _module_of(frame)
         made = Frame(
             filename=_short_path(path, module),
             abs_path=path if path.startswith("<") else os.path.abspath(path),
@@ -116,7 +117,7 @@ class StackReader:
             in_app=self.is_in_app(path, module),
         )
         end: End = None
-        lines = linecache.getlines(path, frame.f_globals) if self.with_source else []
+        lines = _source(path, frame) if self.with_source else []
         if 0 < lineno <= len(lines):
             made["context_line"] = _line(lines[lineno - 1])
             made["pre_context"] = _lines(lines, lineno - 1 - CONTEXT_LINES, lineno - 1)
@@ -137,8 +138,21 @@ def _steps(traceback: TracebackType | None) -> list[tuple[FrameType, int, int]]:
 
 def _is_own(frame: FrameType) -> bool:
     """Our wrappers around the app say nothing about its error."""
-    module = frame.f_globals.get("__name__")
-    return isinstance(module, str) and _is_inside(module, (_OWN_PACKAGE,))
+    return _is_inside(_module_of(frame), (_OWN_PACKAGE,))
+
+
+def _module_of(frame: FrameType) -> str:
+    """The module's dotted name, or "": Jinja has the path of a template there."""
+    name = frame.f_globals.get("__name__")
+    if type(name) is not str or not all(map(str.isidentifier, name.split("."))):
+        return ""
+    return name
+
+
+def _source(path: str, frame: FrameType) -> list[str]:
+    # A module's loader gives that module's source, whatever path it is asked for.
+    is_of_module = frame.f_globals.get("__file__") == path
+    return linecache.getlines(path, frame.f_globals if is_of_module else None)
 
 
 def _is_inside(module: str, packages: Sequence[str]) -> bool:
@@ -152,7 +166,8 @@ def _short_path(path: str, module: str) -> str:
     """The path from the folder that the module was imported from."""
     if path.startswith("<"):
         return path
-    depth = module.count(".")
+    # Of a template, and other things without a module, the folder says something.
+    depth = module.count(".") if module else 1
     if os.path.basename(path) == "__init__.py":
         depth += 1
     if module == "__main__":
@@ -196,12 +211,21 @@ def _characters(line: str, utf8_offset: int) -> int:
 
 
 def _variables(frame: FrameType, serialize: Serializer) -> dict[str, Any]:
-    found = frame.f_locals.items()
-    # A module's locals are its globals: mostly imports, and not what failed.
-    if frame.f_code.co_name == "<module>":
-        return {
-            name: serialize(value)
-            for name, value in islice(found, MAX_VARIABLES)
-            if not name.startswith("__") and not callable(value)
-        }
-    return {name: serialize(value) for name, value in islice(found, MAX_VARIABLES)}
+    found = frame.f_locals
+    if type(found) not in _KINDS_OF_LOCALS:
+        # Code that runs in a namespace of its own making: it may do anything.
+        return {}
+    is_module = frame.f_code.co_name == "<module>"
+    wanted = (
+        (name, value)
+        for name, value in found.items()
+        if type(name) is str and not (is_module and _is_definition(name, value))
+    )
+    return {name: serialize(value) for name, value in islice(wanted, MAX_VARIABLES)}
+
+
+def _is_definition(name: str, value: Any) -> bool:
+    """A module's locals are its globals: mostly imports, and not what failed."""
+    return (
+        name.startswith("__") or issubclass(type(value), ModuleType) or callable(value)
+    )

@@ -1,12 +1,13 @@
 """Keeps an event below the size that every server takes.
 
 Cuts in a fixed order, least useful first, and notes in the event what was cut.
+Believes in no shape: a hook of the app may have changed the event.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import cast
+from typing import Any, cast
 
 from .envelope import encode_json
 from .event import Event, ExceptionValue, Frame
@@ -14,6 +15,9 @@ from .notes import note
 
 MAX_EVENT_BYTES = 1024 * 1024
 _FEW_BREADCRUMBS = 10
+_FEW_EXCEPTIONS = 5
+_FEW_FRAMES = 10
+_FEW_CHARACTERS = 200
 
 
 def trimmed(event: Event, max_bytes: int = MAX_EVENT_BYTES) -> tuple[Event, bytes]:
@@ -31,10 +35,21 @@ def trimmed(event: Event, max_bytes: int = MAX_EVENT_BYTES) -> tuple[Event, byte
     return event, payload
 
 
+def exceptions_of(event: Event) -> Iterator[ExceptionValue]:
+    """Yield every exception of an event."""
+    yield from _parts(event.get("exception"), "values")
+
+
 def frames_of(event: Event) -> Iterator[Frame]:
     """Yield every frame of every exception of an event."""
-    for value in event.get("exception", {"values": []})["values"]:
-        yield from value.get("stacktrace", {"frames": []})["frames"]
+    for value in exceptions_of(event):
+        yield from _parts(value.get("stacktrace"), "frames")
+
+
+def _parts(holder: Any, name: str) -> list[Any]:
+    found = holder.get(name) if isinstance(holder, dict) else None
+    parts = found if isinstance(found, list) else []
+    return [part for part in parts if isinstance(part, dict)]
 
 
 def _cut_library_variables(event: Event) -> None:
@@ -55,20 +70,25 @@ def _cut_source(event: Event) -> None:
 
 
 def _cut_breadcrumbs(event: Event) -> None:
-    crumbs = event.get("breadcrumbs", {"values": []})["values"][-_FEW_BREADCRUMBS:]
+    crumbs = _parts(event.get("breadcrumbs"), "values")[-_FEW_BREADCRUMBS:]
     for crumb in crumbs:
         crumb.pop("data", None)
     event["breadcrumbs"] = {"values": crumbs}
 
 
 def _cut_body(event: Event) -> None:
-    event.get("request", {}).pop("data", None)
+    _pop(event.get("request"), "data")
 
 
 def _cut_extra(event: Event) -> None:
     event.pop("extra", None)
     event.pop("contexts", None)
-    event.get("user", {}).pop("data", None)
+    _pop(event.get("user"), "data")
+
+
+def _pop(part: Any, name: str) -> None:
+    if isinstance(part, dict):
+        part.pop(name, None)
 
 
 _STEPS: tuple[tuple[str, Callable[[Event], None]], ...] = (
@@ -82,19 +102,33 @@ _STEPS: tuple[tuple[str, Callable[[Event], None]], ...] = (
 
 
 def _bare(event: Event) -> Event:
-    """The event's identity and types: what is left when one text is too large."""
-    kept = {key: event[key] for key in _IDENTITY if key in event}  # type: ignore[literal-required]
-    made = cast("Event", kept)
-    values = event.get("exception", {"values": []})["values"][-5:]
+    """The event's identity, types and places: for one whose texts are too large."""
+    made = cast("Event", _shortened(event, _IDENTITY))
+    values = [*exceptions_of(event)][-_FEW_EXCEPTIONS:]
     if values:
         made["exception"] = {"values": [_bare_value(value) for value in values]}
-    note(made, "too_large", "event", "only types are left")
+    elif isinstance(event.get("logentry"), dict):
+        made["logentry"] = cast("Any", _shortened(event["logentry"], ("message",)))
+    note(made, "too_large", "event", "only types and places are left")
     return made
 
 
 def _bare_value(value: ExceptionValue) -> ExceptionValue:
-    text = str(value.get("value", ""))
-    return ExceptionValue(type=str(value["type"])[:200], value=text[:1000])
+    made = cast("ExceptionValue", _shortened(value, ("type", "value", "module")))
+    frames = _parts(value.get("stacktrace"), "frames")[-_FEW_FRAMES:]
+    if frames:
+        places = [cast("Frame", _shortened(frame, _PLACE)) for frame in frames]
+        made["stacktrace"] = {"frames": places}
+    return made
+
+
+def _shortened(part: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        name: value if isinstance(value, int) else str(value)[:_FEW_CHARACTERS]
+        for name in names
+        if (value := part.get(name)) is not None
+    }
 
 
 _IDENTITY = ("event_id", "timestamp", "platform", "level", "environment", "release")
+_PLACE = ("filename", "module", "function", "lineno", "in_app", "context_line")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from jsonschema import Draft7Validator
 
 from flask_errtrack import ErrTrack
 from flask_errtrack.errors import swallowed_errors_raise
@@ -16,6 +18,11 @@ from flask_errtrack.event import Event
 from flask_errtrack.transports import MemoryTransport
 
 MakeApp = Callable[..., Flask]
+MakeTransport = Callable[[], MemoryTransport]
+
+_SCHEMA = Draft7Validator(
+    json.loads((Path(__file__).parent / "event.schema.json").read_text())
+)
 
 
 @pytest.fixture(autouse=True)
@@ -29,9 +36,25 @@ def _swallowed_errors_raise(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture
-def sent() -> MemoryTransport:
+def make_transport() -> Iterator[MakeTransport]:
+    """Make transports that keep what is sent; every event must fit the schema."""
+    made: list[MemoryTransport] = []
+
+    def make() -> MemoryTransport:
+        made.append(MemoryTransport())
+        return made[-1]
+
+    yield make
+    for transport in made:
+        for event in transport.events:
+            problems = [str(error) for error in _SCHEMA.iter_errors(event)]
+            assert not problems, problems
+
+
+@pytest.fixture
+def sent(make_transport: MakeTransport) -> MemoryTransport:
     """A transport that keeps what is sent."""
-    return MemoryTransport()
+    return make_transport()
 
 
 @pytest.fixture
@@ -45,27 +68,40 @@ def make_app(tmp_path: Path) -> Iterator[MakeApp]:
     """Make apps as people run them in production: nothing propagates."""
     made: list[tuple[Flask, ErrTrack]] = []
 
-    def make(config: dict[str, Any] | None = None, **options: Any) -> Flask:
+    def make(
+        config: dict[str, Any] | None = None,
+        errtrack: ErrTrack | None = None,
+        **options: Any,
+    ) -> Flask:
         folder = tmp_path / f"instance{len(made)}"
         app = Flask(
             "shop", instance_path=str(folder), root_path=str(Path(__file__).parent)
         )
         app.config.from_mapping(config or {})
         app.secret_key = app.secret_key or "the-secret-key-of-the-tests"
-        errtrack = ErrTrack(app, **options)
+        errtrack = errtrack or ErrTrack()
+        errtrack.init_app(app, **options)
         made.append((app, errtrack))
         return app
 
     yield make
     for app, errtrack in made:
+        # Some of them fail on purpose.
+        app.teardown_appcontext_funcs.clear()
         with app.app_context():
             errtrack.close()
 
 
 @pytest.fixture
-def app(make_app: MakeApp, sent: MemoryTransport) -> Flask:
+def errtrack() -> ErrTrack:
+    """The extension of ``app``."""
+    return ErrTrack()
+
+
+@pytest.fixture
+def app(make_app: MakeApp, errtrack: ErrTrack, sent: MemoryTransport) -> Flask:
     """An app whose events are kept in ``sent``."""
-    return make_app(transport=sent)
+    return make_app(errtrack=errtrack, transport=sent)
 
 
 @pytest.fixture

@@ -22,6 +22,8 @@ from .outbox import FolderOutbox, MemoryOutbox, Outbox
 
 FIRST_PAUSE_SECONDS = 1.0
 MAX_PAUSE_SECONDS = 30.0
+#: So often an envelope may fail while others pass; then it is set aside.
+MAX_STRIKES = 5
 
 
 class BackgroundTransport:
@@ -29,6 +31,7 @@ class BackgroundTransport:
 
     :param make_transport: makes the transport that delivers, in each process anew.
     :param folder: where envelopes wait; None keeps them in memory.
+    :param first_pause_seconds: how long to wait after a first failure.
     """
 
     def __init__(
@@ -37,11 +40,13 @@ class BackgroundTransport:
         folder: Path | None,
         max_bytes: int,
         shutdown_timeout_seconds: float = 2,
+        first_pause_seconds: float = FIRST_PAUSE_SECONDS,
     ) -> None:
         self._make_transport = make_transport
         self._folder = folder
         self._max_bytes = max_bytes
         self._shutdown_timeout_seconds = shutdown_timeout_seconds
+        self._first_pause_seconds = first_pause_seconds
         #: What was dropped in this process, by reason.
         self.dropped: Counter[str] = Counter()
         #: Why the last delivery failed, or None since it works.
@@ -57,19 +62,29 @@ class BackgroundTransport:
         self._done = 0
         self._is_closing = False
         self._worker: threading.Thread | None = None
+        self._has_warned = False
+        self._refusal: str | None = None
+        # By name: failures while others passed, and what only its name is left of.
+        self._strikes: Counter[str] = Counter()
+        self._finished: set[str] = set()
+        #: Where envelopes wait in memory, if the folder cannot be written.
+        self.spare = MemoryOutbox(self._max_bytes)
         self.outbox: Outbox = (
-            MemoryOutbox(self._max_bytes)
+            self.spare
             if self._folder is None
             else FolderOutbox(self._folder, self._max_bytes)
         )
+
+    def _notice_fork(self) -> None:
+        if self._pid != os.getpid():
+            self._reset()
 
     def send(self, envelope: Envelope) -> None:
         """Put an envelope into the outbox.
 
         :raises Refused: the outbox is full.
         """
-        if self._pid != os.getpid():
-            self._reset()
+        self._notice_fork()
         data = envelope.encode()
         try:
             self._put(data)
@@ -80,10 +95,10 @@ class BackgroundTransport:
 
     def wake(self) -> None:
         """See to it that what waits is delivered, also what others left behind."""
-        if self._pid != os.getpid():
-            self._reset()
+        self._notice_fork()
         with self._changed:
             self._wanted += 1
+            self._is_closing = False
             self._changed.notify_all()
             if self._worker is None or not self._worker.is_alive():
                 self._start()
@@ -94,11 +109,13 @@ class BackgroundTransport:
 
     def flush(self, timeout_seconds: float) -> bool:
         """Wait until everything is delivered; tell whether it is."""
+        self._notice_fork()
         with self._changed:
             wanted = self._wanted
-            return self._changed.wait_for(
+            self._changed.wait_for(
                 lambda: self._done >= wanted or self._worker is None, timeout_seconds
-            ) and not (self._worker is None and self._done < wanted)
+            )
+            return self._done >= wanted
 
     def close(self) -> None:
         """Deliver what can be delivered in time, then stop. The rest stays."""
@@ -113,32 +130,32 @@ class BackgroundTransport:
         if worker is not None and worker is not threading.current_thread():
             worker.join(max(until - time.monotonic(), 0.1))
         if self._is_registered:
+            self._is_registered = False
             atexit.unregister(self.close)
 
     def _put(self, data: bytes) -> None:
         try:
             self.outbox.put(data)
         except OSError as error:
-            if isinstance(self.outbox, MemoryOutbox):
-                raise
-            logger.warning(
-                "The outbox %s cannot be written (%s): events wait in memory only. "
-                "Make the folder writable, or set the option outbox to another.",
-                self._folder,
-                error,
-            )
-            self.outbox = MemoryOutbox(self._max_bytes)
-            self.outbox.put(data)
+            if not self._has_warned:
+                self._has_warned = True
+                logger.warning(
+                    "The outbox %s cannot be written (%s): events wait in memory "
+                    "only. Make the folder writable, or set the option outbox to "
+                    "another.",
+                    self._folder,
+                    error,
+                )
+            self.spare.put(data)
 
     def _start(self) -> None:
-        self._is_closing = False
         worker = threading.Thread(target=self._run, name="flask-errtrack", daemon=True)
         try:
             worker.start()
         except RuntimeError:
             # The interpreter is going down. What is on disk is for the next process.
             self._worker = None
-            if isinstance(self.outbox, MemoryOutbox):
+            if self.spare.names():
                 self._deliver_inline()
             return
         self._worker = worker
@@ -147,58 +164,109 @@ class BackgroundTransport:
             atexit.register(self.close)
 
     def _deliver_inline(self) -> None:
-        transport = self._make_transport()
         with guard("delivering the last events"), own_work():
-            self._deliver_all(transport)
+            self._deliver_from(self.spare, self._make_transport())
 
     def _run(self) -> None:
+        transport: Transport | None = None
+        failures = 0
         with own_work():
-            transport = self._make_transport()
-            failures = 0
-            while True:
-                with self._changed:
-                    self._changed.wait_for(
-                        lambda: self._is_closing or self._done < self._wanted
-                    )
-                    if self._is_closing:
-                        break
-                    wanted = self._wanted
-                pause_seconds = self._pass(transport, failures)
-                failures = 0 if pause_seconds is None else failures + 1
-                if pause_seconds is None:
-                    with self._changed:
-                        self._done = wanted
-                        self._changed.notify_all()
-                elif self._is_closed_within(pause_seconds):
-                    break
-            close(transport)
+            if expired := self.outbox.sweep():
+                self.dropped["expired"] += expired
+            while (wanted := self._next()) is not None:
+                with guard("making the transport") as making:
+                    transport = transport or self._make_transport()
+                problem = making.error or self._pass(transport)
+                if problem is None:
+                    failures = 0
+                    self._finish(wanted)
+                    continue
+                self._tell(str(problem))
+                self._pause(pause_seconds(problem, failures, self._first_pause_seconds))
+                failures += 1
+            if transport is not None:
+                close(transport)
 
-    def _pass(self, transport: Transport, failures: int) -> float | None:
-        """Deliver what waits; return None, or how long to pause before the next try."""
-        problem: TransportError | OSError
+    def _next(self) -> int | None:
+        """Wait for work; return how much is wanted by now, or None to stop."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._is_closing or self._done < self._wanted
+            )
+            if self._is_closing:
+                self._worker = None
+                return None
+            return self._wanted
+
+    def _finish(self, wanted: int) -> None:
+        with self._changed:
+            if not self._is_closing:
+                self._done = wanted
+            self._changed.notify_all()
+
+    def _pause(self, seconds: float) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_closing, seconds)
+
+    def _pass(self, transport: Transport | None) -> Exception | None:
+        """Deliver what waits; return why some of it has to be tried again."""
+        assert transport is not None
+        self._refusal = None
         try:
-            self._deliver_all(transport)
+            if self._folder is not None:
+                self._deliver_from(self.spare, transport)
+            self._deliver_from(self.outbox, transport)
         except (TransportError, OSError) as error:
-            problem = error
-        else:
-            self.last_error = None
-            return None
-        self._tell(str(problem))
-        pause_seconds = min(FIRST_PAUSE_SECONDS * 2**failures, MAX_PAUSE_SECONDS)
-        pause_seconds *= random.uniform(0.8, 1.2)
-        asked = getattr(problem, "retry_after_seconds", None)
-        return float(max(pause_seconds, asked or 0.0))
+            return error
+        self.last_error = self._refusal
+        return None
 
-    def _deliver_all(self, transport: Transport) -> None:
-        with self.outbox.turn():
-            for name in self.outbox.names():
-                if self._is_closing:
-                    return
-                data = self.outbox.read(name)
-                if data is not None:
-                    self._deliver(transport, name, data)
+    def _deliver_from(self, outbox: Outbox, transport: Transport) -> None:
+        """Deliver what waits in an outbox, also what comes meanwhile.
 
-    def _deliver(self, transport: Transport, name: str, data: bytes) -> None:
+        After one failure another envelope is tried: if that passes, it was not the
+        receiver's fault, and nothing is held back by the one that failed.
+        """
+        failed: tuple[str, Exception] | None = None
+        has_passed = False
+        tried = set(self._finished)
+        if not outbox.names():
+            return
+        with outbox.turn():
+            while names := [name for name in outbox.names() if name not in tried]:
+                for name in names:
+                    if self._is_closing:
+                        return
+                    tried.add(name)
+                    try:
+                        has_passed |= self._deliver(transport, outbox, name)
+                    except (TransportError, OSError) as error:
+                        if failed or retry_after_seconds(error) is not None:
+                            raise
+                        failed = name, error
+            if failed and not (has_passed and self._is_out(outbox, *failed)):
+                raise failed[1]
+
+    def _is_out(self, outbox: Outbox, name: str, error: Exception) -> bool:
+        """Count a failure of one envelope among others; too many, and it is out."""
+        self._strikes[name] += 1
+        if self._strikes[name] < MAX_STRIKES:
+            return False
+        self._set_aside(outbox, name, error)
+        return True
+
+    def _deliver(self, transport: Transport, outbox: Outbox, name: str) -> bool:
+        """Deliver one envelope; tell whether there was one that could be sent.
+
+        :raises TransportError, OSError: it has to be tried again.
+        """
+        try:
+            data = outbox.read(name)
+        except OSError as error:
+            self._set_aside(outbox, name, error)
+            return False
+        if data is None:
+            return False
         failure: TransportError | OSError | None = None
         with guard(f"delivering {name}") as attempt:
             try:
@@ -208,25 +276,36 @@ class BackgroundTransport:
             except Refused as error:
                 self._count_refused(error)
             except EnvelopeError as error:
-                self._set_aside(name, error)
-                return
+                self._set_aside(outbox, name, error)
+                return False
         if failure is not None:
             raise failure
         if attempt.error is not None:
             # A fault of ours: one envelope must not keep the others back.
-            self._set_aside(name, attempt.error)
-        else:
-            self.outbox.remove(name)
+            self._set_aside(outbox, name, attempt.error)
+            return False
+        self._settle(name, outbox.remove)
+        return True
 
     def _count_refused(self, error: Refused) -> None:
         if not self.dropped["send_error"]:
             logger.error("An event was refused, and dropped: %s", error)
         self.dropped["send_error"] += 1
+        self._refusal = str(error)
 
-    def _set_aside(self, name: str, error: Exception) -> None:
+    def _set_aside(self, outbox: Outbox, name: str, error: Exception) -> None:
         self.dropped["set_aside"] += 1
         logger.error("%s was set aside in the outbox: %s", name, error)
-        self.outbox.set_aside(name)
+        self._settle(name, outbox.set_aside)
+
+    def _settle(self, name: str, settle: Callable[[str], None]) -> None:
+        self._strikes.pop(name, None)
+        try:
+            settle(name)
+        except OSError as error:
+            # It cannot be taken out of the folder: at least it is not sent twice.
+            self._finished.add(name)
+            logger.error("%s cannot be taken out of the outbox: %s", name, error)
 
     def _tell(self, problem: str) -> None:
         """Say a problem once, not with every try."""
@@ -234,9 +313,25 @@ class BackgroundTransport:
             logger.error("Events wait: %s", problem)
         self.last_error = problem
 
-    def _is_closed_within(self, seconds: float) -> bool:
-        until = time.monotonic() + seconds
-        with self._changed:
-            return self._changed.wait_for(
-                lambda: self._is_closing, until - time.monotonic()
-            )
+
+def retry_after_seconds(problem: Exception) -> float | None:
+    """Return how long the receiver asked to be left alone, if it did."""
+    if isinstance(problem, TransportError):
+        return problem.retry_after_seconds
+    return None
+
+
+def pause_seconds(
+    problem: Exception,
+    failures: int,
+    first_seconds: float = FIRST_PAUSE_SECONDS,
+    jitter: Callable[[float, float], float] = random.uniform,
+) -> float:
+    """Return how long to wait before the next try.
+
+    :param failures: how many tries have failed before this one.
+    :param jitter: ``jitter(low, high)`` keeps processes from coming all at once.
+    """
+    grown = min(first_seconds * 2.0 ** min(failures, 16), MAX_PAUSE_SECONDS)
+    asked = retry_after_seconds(problem) or 0.0
+    return max(grown * jitter(0.8, 1.2), asked)

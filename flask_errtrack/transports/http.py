@@ -7,7 +7,8 @@ people expect them.
 from __future__ import annotations
 
 import gzip
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -35,7 +36,10 @@ _MENDS = {
 class HttpTransport:
     """Posts envelopes to the server of a DSN, one at a time.
 
+    Obeys the server's rate limits: until its time is up, nothing is sent.
+
     :param client: name and version of the sender, "name/1.0".
+    :param clock: returns seconds that only grow.
     """
 
     def __init__(
@@ -45,13 +49,16 @@ class HttpTransport:
         timeout_seconds: float = 5,
         proxies: Mapping[str, str] | None = None,
         ca_certs: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.dsn = dsn
+        self._clock = clock
+        self._quiet_until = clock()
         self._timeout_seconds = timeout_seconds
         self._session = requests.Session()
-        self._session.proxies.update(proxies or {})
-        if ca_certs is not None:
-            self._session.verify = ca_certs
+        # Given with each request: else the environment's would win over the options.
+        self._proxies = dict(proxies or {})
+        self._verify: bool | str = True if ca_certs is None else ca_certs
         self._headers = {
             "User-Agent": client,
             "Content-Type": "application/x-sentry-envelope",
@@ -64,6 +71,9 @@ class HttpTransport:
 
     def send(self, envelope: Envelope) -> None:
         """Deliver one envelope; 200 means that the server has it."""
+        left_seconds = self._quiet_until - self._clock()
+        if left_seconds > 0:
+            raise TransportError(f"{self.dsn} asked for a pause", left_seconds)
         body = gzip.compress(envelope.encode(sent_at=timestamp_now()), compresslevel=5)
         try:
             response = self._session.post(
@@ -71,6 +81,8 @@ class HttpTransport:
                 data=body,
                 headers=self._headers,
                 timeout=self._timeout_seconds,
+                proxies=self._proxies,
+                verify=self._verify,
                 allow_redirects=False,
             )
         except (requests.RequestException, OSError) as error:
@@ -86,17 +98,34 @@ class HttpTransport:
 
     def _judge(self, response: requests.Response) -> None:
         status = response.status_code
-        if 200 <= status < 300:
-            return
-        if status == 429:
+        seconds = rate_limit_seconds(response.headers.get("X-Sentry-Rate-Limits"))
+        if status == 429 and not seconds:
             seconds = retry_after_seconds(
                 response.headers.get("Retry-After"), datetime.now(UTC)
             )
+        self._quiet_until = self._clock() + seconds
+        if 200 <= status < 300:
+            return
+        if status == 429:
             raise TransportError(f"{self.dsn} asked for a pause (429)", seconds)
         if status >= 500:
             raise TransportError(f"{self.dsn} answered {status}")
         mend = _MENDS.get(status, "it does not take envelopes")
         raise Refused(f"{self.dsn} answered {status}: {mend}")
+
+
+def rate_limit_seconds(value: str | None) -> float:
+    """Return how long an ``X-Sentry-Rate-Limits`` header forbids errors, else 0.
+
+    Its limits are ``seconds:categories:…``, with commas between them, and semicolons
+    between categories; none means all.
+    """
+    longest = 0.0
+    for limit in (value or "").split(","):
+        seconds, categories = [*limit.strip().split(":"), ""][:2]
+        if {"", "error"} & set(categories.split(";")) and seconds.isdecimal():
+            longest = max(longest, float(seconds))
+    return min(longest, _MAX_RETRY_AFTER_SECONDS)
 
 
 def retry_after_seconds(value: str | None, now: datetime) -> float:

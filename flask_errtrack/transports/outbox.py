@@ -13,7 +13,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -26,6 +26,13 @@ from ..errors import Refused
 
 _SUFFIX = ".envelope"
 _SET_ASIDE = ".set-aside"
+_WRITING = ".writing"
+_DAY_SECONDS = 24 * 3600.0
+_MAX_AGES_SECONDS = {
+    _SUFFIX: 30 * _DAY_SECONDS,
+    _SET_ASIDE: 30 * _DAY_SECONDS,
+    _WRITING: _DAY_SECONDS,
+}
 
 
 class Outbox(Protocol):
@@ -50,6 +57,9 @@ class Outbox(Protocol):
     def set_aside(self, name: str) -> None:
         """Keep an envelope that can never be delivered out of the way."""
 
+    def sweep(self) -> int:
+        """Delete what is too old; return how many envelopes that were."""
+
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Wait for the turn of this process to deliver what waits."""
@@ -73,7 +83,7 @@ class FolderOutbox:
         with self._lock:
             self._make_room(len(data))
             name = f"{time.time_ns():020}-{os.getpid()}-{next(self._numbers)}"
-            temporary = self.folder / f"{name}.writing"
+            temporary = self.folder / f"{name}{_WRITING}"
             descriptor = os.open(
                 temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600
             )
@@ -87,21 +97,19 @@ class FolderOutbox:
 
     def names(self) -> list[str]:
         """Return the names of what waits, the oldest first."""
-        try:
-            return sorted(
-                name for name in os.listdir(self.folder) if name.endswith(_SUFFIX)
-            )
-        except (FileNotFoundError, NotADirectoryError):
-            return []
+        return self._names(_SUFFIX)
 
     def set_aside_names(self) -> list[str]:
         """Return the names of what can never be delivered."""
+        return self._names(_SET_ASIDE)
+
+    def _names(self, suffix: str) -> list[str]:
         try:
-            return sorted(
-                name for name in os.listdir(self.folder) if name.endswith(_SET_ASIDE)
-            )
-        except (FileNotFoundError, NotADirectoryError):
+            found = os.listdir(self.folder)
+        except OSError:
+            # There is none, or none that can be read.
             return []
+        return sorted(name for name in found if name.endswith(suffix))
 
     def read(self, name: str) -> bytes | None:
         """Return an envelope, or None if another process was faster."""
@@ -117,6 +125,18 @@ class FolderOutbox:
     def set_aside(self, name: str) -> None:
         """Rename the file of an envelope, so that nobody tries it again."""
         os.replace(self.folder / name, self.folder / f"{name}{_SET_ASIDE}")
+
+    def sweep(self) -> int:
+        """Delete what is too old, and what a killed process left half-written."""
+        now, expired = time.time(), 0
+        for suffix, max_age_seconds in _MAX_AGES_SECONDS.items():
+            for name in self._names(suffix):
+                path = self.folder / name
+                with suppress(OSError):
+                    if now - path.lstat().st_mtime > max_age_seconds:
+                        path.unlink()
+                        expired += suffix == _SUFFIX
+        return expired
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -134,11 +154,13 @@ class FolderOutbox:
 
     def size_bytes(self) -> int:
         """Return how much waits, counted anew."""
-        try:
-            with os.scandir(self.folder) as entries:
-                return sum(entry.stat().st_size for entry in entries)
-        except OSError:
-            return 0
+        total = 0
+        with os.scandir(self.folder) as entries:
+            for entry in entries:
+                # Delivered meanwhile: it is gone.
+                with suppress(FileNotFoundError):
+                    total += entry.stat(follow_symlinks=False).st_size
+        return total
 
     def _make_room(self, more_bytes: int) -> None:
         self._make_folder()
@@ -163,6 +185,7 @@ class MemoryOutbox:
         self._size_bytes = 0
         self._numbers = itertools.count()
         self._lock = threading.Lock()
+        self._turn = threading.Lock()
 
     def put(self, data: bytes) -> None:
         """Keep one envelope."""
@@ -190,7 +213,12 @@ class MemoryOutbox:
         """Forget an envelope: memory has no place for what is of no use."""
         self.remove(name)
 
+    def sweep(self) -> int:
+        """Keep everything: a process does not live that long."""
+        return 0
+
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Nobody else is there to deliver."""
-        yield
+        """Let one thread deliver: a closed worker may still be at its last envelope."""
+        with self._turn:
+            yield

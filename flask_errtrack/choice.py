@@ -1,0 +1,67 @@
+"""Which errors become events. Decided before anything is built or looked at."""
+
+from __future__ import annotations
+
+import random
+import sys
+import weakref
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from .callbacks import sampling_rate
+from .config import Config
+
+
+class Choice:
+    """Decides by an app's options ``ignore_exceptions`` and ``sample_rate``.
+
+    :param dropped: counts what is not taken, by reason.
+    """
+
+    def __init__(self, config: Config, dropped: Counter[str]) -> None:
+        self._names = config.ignore_exceptions
+        self._sample_rate = config.sample_rate
+        self._dropped = dropped
+        self._ignored: weakref.WeakKeyDictionary[type, bool] = (
+            weakref.WeakKeyDictionary()
+        )
+
+    def takes_exception(self, error: BaseException, hint: dict[str, Any]) -> bool:
+        """Tell whether an exception becomes an event."""
+        kind = type(error)
+        is_ignored = self._ignored.get(kind)
+        if is_ignored is None:
+            is_ignored = self._ignored[kind] = _is_named(kind, self._names)
+        if is_ignored:
+            self._dropped["ignored"] += 1
+            return False
+        return self.takes(hint)
+
+    def takes(self, hint: dict[str, Any]) -> bool:
+        """Tell whether an event is in the sample.
+
+        An error of the hook ``sample_rate`` is left in ``hint["failed_hook"]``.
+        """
+        rate, error = sampling_rate(self._sample_rate, hint)
+        if error is not None:
+            hint["failed_hook"] = error
+        if rate >= 1.0 or random.random() < rate:
+            return True
+        self._dropped["sample_rate"] += 1
+        return False
+
+
+def _is_named(kind: type, names: Iterable[type | str]) -> bool:
+    """Whether a class, or a class it inherits from, is in a list of names."""
+    return any(_is_name_of(name, base) for name in names for base in kind.__mro__)
+
+
+def _is_name_of(name: type | str, kind: type) -> bool:
+    if not isinstance(name, str):
+        return name is kind
+    if name in (f"{kind.__module__}.{kind.__qualname__}", kind.__qualname__):
+        return True
+    # Packages offer classes elsewhere than where they are defined.
+    module, _, attribute = name.rpartition(".")
+    return vars(sys.modules.get(module, object)).get(attribute) is kind

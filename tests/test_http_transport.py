@@ -1,0 +1,309 @@
+"""Envelopes over HTTP, to a real server on the loopback device."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+import ssl
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flask_errtrack.dsn import Dsn
+from flask_errtrack.envelope import Envelope
+from flask_errtrack.errors import Refused, TransportError
+from flask_errtrack.exceptions import new_event
+from flask_errtrack.transports.http import (
+    DEFAULT_RETRY_AFTER_SECONDS,
+    HttpTransport,
+    rate_limit_seconds,
+    retry_after_seconds,
+)
+
+NOW = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+class Server(ThreadingHTTPServer):
+    """Answers as told, and keeps what it was asked."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.status = 200
+        self.headers: dict[str, str] = {}
+        self.requests: list[tuple[str, dict[str, str], bytes]] = []
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.server_port}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.requests.append((self.path, dict(self.headers), body))
+        self.send_response(self.server.status)
+        for name, value in self.server.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    do_GET = do_POST
+
+    def log_message(self, *args: Any) -> None: ...
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def make(
+    server: Server, request: pytest.FixtureRequest
+) -> Callable[..., HttpTransport]:
+    """Make transports to the server."""
+
+    def make_transport(path: str = "/1", **options: Any) -> HttpTransport:
+        dsn = Dsn.parse(f"http://publickey:verysecret@{server.address}{path}")
+        transport = HttpTransport(dsn, "me/1.0", **options)
+        request.addfinalizer(transport.close)
+        return transport
+
+    return make_transport
+
+
+def envelope() -> Envelope:
+    return Envelope.from_event(new_event())
+
+
+def test_an_envelope_is_posted_as_the_protocol_has_it(
+    server: Server, make: Any
+) -> None:
+    sent = envelope()
+    make("/errors/42").send(sent)
+    ((path, headers, body),) = server.requests
+    assert path == "/errors/api/42/envelope/"
+    assert headers["Content-Type"] == "application/x-sentry-envelope"
+    assert headers["Content-Encoding"] == "gzip"
+    assert headers["User-Agent"] == "me/1.0"
+    assert headers["X-Sentry-Auth"] == (
+        "Sentry sentry_version=7, sentry_client=me/1.0, sentry_key=publickey, "
+        "sentry_secret=verysecret"
+    )
+    received = Envelope.parse(gzip.decompress(body))
+    assert [item.json() for item in received.items] == [sent.items[0].json()]
+    assert received.event_id == sent.event_id
+    sent_at = datetime.fromisoformat(received.headers["sent_at"])
+    assert abs(datetime.now(UTC) - sent_at) < timedelta(minutes=1)
+
+
+def test_the_connection_is_kept_for_the_next(server: Server, make: Any) -> None:
+    transport = make()
+    for _ in range(3):
+        transport.send(envelope())
+    assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "mend"),
+    [
+        (400, "is it a Sentry-protocol server?"),
+        (401, "copy the DSN anew"),
+        (403, "check the project's settings"),
+        (404, "check the path and project id"),
+        (413, "raise the server's limit"),
+        (418, "it does not take envelopes"),
+        (302, "it does not take envelopes"),
+    ],
+)
+def test_what_is_refused_is_refused_for_good_and_says_how_to_mend_it(
+    server: Server, make: Any, status: int, mend: str
+) -> None:
+    server.status = status
+    with pytest.raises(Refused) as caught:
+        make().send(envelope())
+    assert f"answered {status}: " in str(caught.value) and mend in str(caught.value)
+    assert "publickey" not in str(caught.value)
+    assert "verysecret" not in str(caught.value)
+
+
+def test_redirects_are_not_followed(server: Server, make: Any) -> None:
+    server.status = 307
+    server.headers = {"Location": f"http://{server.address}/elsewhere"}
+    with pytest.raises(Refused):
+        make().send(envelope())
+    assert [path for path, _, _ in server.requests] == ["/api/1/envelope/"]
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+def test_a_server_that_fails_is_tried_again_later(
+    server: Server, make: Any, status: int
+) -> None:
+    server.status = status
+    transport = make()
+    with pytest.raises(TransportError, match=f"answered {status}") as caught:
+        transport.send(envelope())
+    assert caught.value.retry_after_seconds is None
+    server.status = 200
+    transport.send(envelope())
+    assert len(server.requests) == 2
+
+
+def test_a_server_that_is_busy_is_left_alone_as_long_as_it_asked(
+    server: Server, make: Any
+) -> None:
+    times = [100.0]
+    transport = make(clock=lambda: times[-1])
+    server.status, server.headers = 429, {"Retry-After": "60"}
+    with pytest.raises(TransportError, match="pause") as caught:
+        transport.send(envelope())
+    assert caught.value.retry_after_seconds == 60
+    server.status, server.headers = 200, {}
+    times.append(159.0)
+    with pytest.raises(TransportError, match="pause") as caught:
+        transport.send(envelope())
+    assert caught.value.retry_after_seconds == 1 and len(server.requests) == 1
+    times.append(161.0)
+    transport.send(envelope())
+    assert len(server.requests) == 2
+
+
+def test_a_limit_may_come_with_a_good_answer(server: Server, make: Any) -> None:
+    transport = make(clock=lambda: 0.0)
+    server.headers = {"X-Sentry-Rate-Limits": "30:error:organization"}
+    transport.send(envelope())
+    with pytest.raises(TransportError) as caught:
+        transport.send(envelope())
+    assert caught.value.retry_after_seconds == 30 and len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("0", 0),
+        ("7", 7),
+        ("2.5", 2.5),
+        (format_datetime(NOW + timedelta(seconds=90), usegmt=True), 90),
+        (format_datetime(NOW - timedelta(seconds=90)), DEFAULT_RETRY_AFTER_SECONDS),
+        ("Mon, 01 Jan 2024 00:00:30", DEFAULT_RETRY_AFTER_SECONDS),
+        (None, DEFAULT_RETRY_AFTER_SECONDS),
+        ("", DEFAULT_RETRY_AFTER_SECONDS),
+        ("soon", DEFAULT_RETRY_AFTER_SECONDS),
+        ("-5", DEFAULT_RETRY_AFTER_SECONDS),
+        ("nan", DEFAULT_RETRY_AFTER_SECONDS),
+        ("inf", DEFAULT_RETRY_AFTER_SECONDS),
+        ("1e9", DEFAULT_RETRY_AFTER_SECONDS),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date_or_a_default(
+    value: str | None, seconds: float
+) -> None:
+    assert retry_after_seconds(value, NOW) == seconds
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (None, 0),
+        ("", 0),
+        ("60", 60),
+        ("60::organization", 60),
+        ("60:error;transaction:key", 60),
+        ("60:transaction:key, 2700:default;error:organization:reason", 2700),
+        ("60:transaction:key", 0),
+        ("soon:error", 0),
+        ("-1:error,5:error", 5),
+        ("9" * 30, 24 * 3600),
+    ],
+)
+def test_a_rate_limit_counts_if_it_is_about_errors(
+    value: str | None, seconds: float
+) -> None:
+    assert rate_limit_seconds(value) == seconds
+
+
+def test_a_server_that_is_not_there_is_tried_again_later(server: Server) -> None:
+    server.server_close()
+    dsn = Dsn.parse(f"http://publickey:verysecret@{server.address}/1")
+    with pytest.raises(TransportError, match="could not be reached") as caught:
+        HttpTransport(dsn, "me/1.0").send(envelope())
+    assert "publickey" not in str(caught.value)
+
+
+def test_a_server_that_is_too_slow_is_tried_again_later() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as silent:
+        dsn = Dsn.parse(f"http://k@127.0.0.1:{silent.server_port}/1")
+        with pytest.raises(TransportError, match="ReadTimeout"):
+            HttpTransport(dsn, "me/1.0", timeout_seconds=0.05).send(envelope())
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate for the loopback address that nobody has reason to trust."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("needs openssl, to make a certificate")
+    path = tmp_path / "certificate.pem"
+    options = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=loopback"
+    extension = "subjectAltName=IP:127.0.0.1"
+    files = ["-keyout", str(path), "-out", str(tmp_path / "public.pem")]
+    command = [openssl, *options.split(), "-addext", extension, *files]
+    subprocess.run(command, check=True, capture_output=True)
+    path.write_text(path.read_text() + (tmp_path / "public.pem").read_text())
+    return path
+
+
+def test_a_server_has_to_prove_who_it_is(
+    server: Server, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    server.socket = context.wrap_socket(
+        server.socket, server_side=True, do_handshake_on_connect=False
+    )
+    dsn = Dsn.parse(f"https://k@{server.address}/1")
+    with pytest.raises(TransportError, match="SSLError"):
+        HttpTransport(dsn, "me/1.0").send(envelope())
+    assert server.requests == []
+    trusted = str(certificate.with_name("public.pem"))
+    HttpTransport(dsn, "me/1.0", ca_certs=trusted).send(envelope())
+    assert len(server.requests) == 1
+
+
+def test_a_proxy_is_used_before_that_of_the_environment(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    dsn = Dsn.parse("http://k@errors.example.invalid/1")
+    proxies = {"http": f"http://{server.address}"}
+    HttpTransport(dsn, "me/1.0", proxies=proxies).send(envelope())
+    ((path, _, _),) = server.requests
+    assert path == "http://errors.example.invalid/api/1/envelope/"
+
+
+def test_event_ids_are_in_the_header_of_the_envelope(server: Server, make: Any) -> None:
+    sent = envelope()
+    make().send(sent)
+    first = gzip.decompress(server.requests[0][2]).split(b"\n")[0]
+    assert json.loads(first)["event_id"] == sent.event_id
