@@ -14,6 +14,7 @@ from .event import Event
 from .notes import note
 from .redaction import REDACTED
 from .trim import exceptions_of, frames_of
+from .wire import copied
 
 Hook = Callable[[Any, Mapping[str, Any]], Any]
 
@@ -53,7 +54,8 @@ def before_send(hook: Hook | None, event: Event, hint: Mapping[str, Any]) -> Any
         return event
     made: Any = None
     with guard("calling before_send") as attempt:
-        made = hook(event, hint)
+        # A copy: what the hook writes must not get into the scope.
+        made = hook(copied(event), hint)
         if made is not None and not isinstance(made, dict):
             raise TypeError(
                 f"before_send returned a {type(made).__name__}; expected the event "

@@ -29,14 +29,16 @@ class Choice:
 
     def takes_exception(self, error: BaseException, hint: dict[str, Any]) -> bool:
         """Tell whether an exception becomes an event."""
-        kind = type(error)
-        is_ignored = self._ignored.get(kind)
-        if is_ignored is None:
-            is_ignored = self._ignored[kind] = _is_named(kind, self._names)
-        if is_ignored:
+        if self._names and self._is_ignored(type(error)):
             self._dropped["ignored"] += 1
             return False
         return self.takes(hint)
+
+    def _is_ignored(self, kind: type) -> bool:
+        known = self._ignored.get(kind)
+        if known is None:
+            known = self._ignored[kind] = _is_named(kind, self._names)
+        return known
 
     def takes(self, hint: dict[str, Any]) -> bool:
         """Tell whether an event is in the sample.

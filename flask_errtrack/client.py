@@ -35,7 +35,7 @@ from .transports import Transport, transport_to_dsn
 from .transports.base import close as close_transport
 from .transports.base import flush as flush_transport
 from .trim import trimmed
-from .wire import as_wire, copied
+from .wire import as_wire
 
 Hint = dict[str, Any]
 
@@ -226,12 +226,14 @@ class Client(ScopeApi):
 
     def flush(self, timeout_seconds: float = 2.0) -> bool:
         """Wait until everything is delivered; tell whether it is."""
-        self.end_request()
+        if self._scopes.is_in_app():
+            self.end_request()
         return flush_transport(self.transport, timeout_seconds)
 
     def close(self) -> None:
         """Deliver what can be delivered in time, then stop capturing."""
-        self.end_request()
+        if self._scopes.is_in_app():
+            self.end_request()
         self._is_closed = True
         close_transport(self.transport)
 
@@ -276,9 +278,6 @@ class Client(ScopeApi):
         if "failed_hook" in hint:
             failed = type(hint.pop("failed_hook")).__name__
             note(event, "hook_failed", "sample_rate", failed)
-        if self.config.before_send is not None:
-            # What the hook writes must not get into the scope.
-            event = copied(event)
         made = before_send(self.config.before_send, event, hint)
         if made is None:
             self.dropped["before_send"] += 1
@@ -291,7 +290,7 @@ class Client(ScopeApi):
 
     def end_request(self) -> None:
         """Send the events that waited for a better report, which did not come."""
-        scope = self._scopes.on_g() if self._scopes.is_in_app() else None
+        scope = self._scopes.on_g()
         if scope is not None and scope.work.held:
             self._delivery.send_held(scope.work)
 

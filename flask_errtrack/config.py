@@ -301,9 +301,7 @@ class Config:
             )
         for name, value in keywords.items():
             found[_known(name, f"option {name}")] = (f"option {name}", value)
-        return cls(
-            **{name: checked(_FIELDS[name], *item) for name, item in found.items()}
-        )
+        return cls(**{name: checked(_FIELDS[name], *found[name]) for name in found})
 
     @property
     def destination_key(self) -> str:

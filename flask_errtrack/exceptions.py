@@ -107,16 +107,18 @@ class _Link:
 def _links(error: BaseException) -> Iterator[_Link]:
     """The exceptions of a chain or tree, the outermost first, each once."""
     seen = {id(error)}
-    waiting = [(error, None, "")]
+    waiting: list[tuple[BaseException, int | None, str]] = [(error, None, "")]
     number = 0
     while waiting:
         current, parent, source = waiting.pop()
         link = _Link(current, number, parent, source)
         yield link
-        for child, child_source in reversed(link.children()):
+        fresh = []
+        for child, child_source in link.children():
             if id(child) not in seen:
                 seen.add(id(child))
-                waiting.append((child, number, child_source))  # type: ignore[arg-type]
+                fresh.append((child, number, child_source))
+        waiting += reversed(fresh)
         number += 1
 
 

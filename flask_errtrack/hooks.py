@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 #: On a response with status 500 or above: the id of the request's event.
 EVENT_ID_HEADER = "X-ErrTrack-ID"
 
+# Where an app keeps its hooks.
+HOOKS_KEY = "errtrack_hooks"
 # How click ends a command on purpose.
 _CLICK_ENDS = (click.ClickException, click.Abort, click.exceptions.Exit)
 
@@ -60,7 +62,8 @@ class AppHooks:
         handle = self._see_http_exceptions(app.handle_http_exception)
         app.handle_http_exception = handle  # type: ignore[method-assign]
         app.wsgi_app = self._wsgi_app  # type: ignore[method-assign]
-        self._watch_calls()
+        app.extensions[HOOKS_KEY] = self
+        app.__class__ = _watched_class(type(app))
 
     def handle_request(
         self,
@@ -75,7 +78,7 @@ class AppHooks:
                 self._on_first_request()
         with self._client.isolated(environ):
             start = self._tell_event_id(environ, start_response)
-            return self._call(wsgi_app, environ, start)
+            return self.call(wsgi_app, environ, start)
 
     def see_wsgi_error(
         self,
@@ -103,34 +106,13 @@ class AppHooks:
                 request.url_rule, request.view_args = rule, dict(arguments)
         return request
 
-    def _watch_calls(self) -> None:
-        """See errors of middleware that is put around ``wsgi_app`` later.
-
-        Python looks ``__call__`` up on the class: this app gets one of its own.
-        """
-        kind = type(self._app)
-
-        def call(
-            app: Flask, environ: WSGIEnvironment, start_response: StartResponse
-        ) -> Iterable[bytes]:
-            wsgi_app: WSGIApplication = partial(kind.__call__, app)
-            if app.wsgi_app is self._wsgi_app:
-                return wsgi_app(environ, start_response)
-            return self._call(wsgi_app, environ, start_response)
-
-        own: dict[str, Any] = {
-            "__call__": call,
-            "__module__": kind.__module__,
-            "__doc__": kind.__doc__,
-        }
-        self._app.__class__ = type(kind.__name__, (kind,), own)
-
-    def _call(
+    def call(
         self,
         wsgi_app: WSGIApplication,
         environ: WSGIEnvironment,
         start_response: StartResponse,
     ) -> Iterable[bytes]:
+        """Call a WSGI app, and see what leaves it."""
         try:
             chunks = wsgi_app(environ, start_response)
         except Exception as error:
@@ -150,7 +132,9 @@ class AppHooks:
         ) -> Callable[[bytes], object]:
             event_id = self._client.event_id_in(environ) if status >= "5" else None
             if event_id is not None:
-                headers = [*headers, (EVENT_ID_HEADER, event_id)]
+                name = EVENT_ID_HEADER.lower()
+                headers = [pair for pair in headers if pair[0].lower() != name]
+                headers.append((EVENT_ID_HEADER, event_id))
             return start_response(status, headers, *more)
 
         return start
@@ -185,6 +169,25 @@ class AppHooks:
         if error is not None and _is_error(error):
             self._client.capture_exception(error, mechanism="flask", handled=False)
         self._client.end_request()
+
+
+def _watched_class(kind: type[Flask]) -> type[Flask]:
+    """A class for apps that sees errors of middleware put around ``wsgi_app`` later.
+
+    Python looks ``__call__`` up on the class, so that no attribute of the app would do.
+    """
+
+    def call(
+        app: Flask, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        wsgi_app: WSGIApplication = partial(kind.__call__, app)
+        if isinstance(app.wsgi_app, WatchedWsgiApp):
+            return wsgi_app(environ, start_response)
+        hooks: AppHooks = app.extensions[HOOKS_KEY]
+        return hooks.call(wsgi_app, environ, start_response)
+
+    own = {"__call__": call, "__module__": kind.__module__, "__doc__": kind.__doc__}
+    return type(kind.__name__, (kind,), own)
 
 
 class WatchedWsgiApp:

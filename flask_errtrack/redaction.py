@@ -238,8 +238,8 @@ def _positions_of_unsendable(together: str, lower: str) -> Iterator[int]:
 # The first line of a key is found by its marker, the next ones by their look: in
 # source context each line is a text of its own.
 _KEY_LINE = re.compile(
-    r"(?m)^(?P<before>\s*+['\"]?)(?=[^\sA-Z]*[A-Z])(?=[^\sa-z]*[a-z])"
-    r"[A-Za-z0-9+/]{60,76}={0,2}(?P<after>(?:\\n)?['\"]?,?\s*)$"
+    r"(?m)^(?P<before>[ \t]*+['\"]?)(?=[^\sA-Z]*[A-Z])(?=[^\sa-z]*[a-z])"
+    r"[A-Za-z0-9+/]{60,76}={0,2}(?P<after>(?:\\n)?['\"]?,?[ \t]*)$"
 )
 # Where a word begins, also behind an escaped line break and in a quoted URL.
 _BEGIN = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt])|(?<=%[0-9A-Fa-f]{2}))"

@@ -10,8 +10,9 @@ from __future__ import annotations
 import itertools
 import sys
 import threading
+import weakref
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from contextvars import ContextVar, Token
 from types import MappingProxyType
 from typing import Any
@@ -85,13 +86,18 @@ class ScopeHome:
         """Tell whether a context of the client's app is active."""
         return self._app is not None and has_app_context() and app_ctx.app is self._app
 
-    @contextmanager
-    def isolated(self, environ: dict[str, Any]) -> Iterator[None]:
+    def isolated(self, environ: dict[str, Any]) -> AbstractContextManager[None]:
         """Let a request begin with nothing of an outer one, which gets it back.
 
         Flask lends a request the ``g`` of an outer context, and an app may hand
         its own environment on.
         """
+        if self._environ_key in environ or self.is_in_app():
+            return self._isolated(environ)
+        return nullcontext()
+
+    @contextmanager
+    def _isolated(self, environ: dict[str, Any]) -> Iterator[None]:
         environ_scope = environ.pop(self._environ_key, None)
         holder = g._get_current_object() if self.is_in_app() else None
         lent = {} if holder is None else vars(holder)
@@ -178,13 +184,15 @@ def globals_class(app: Flask) -> type[Any]:
     is one event.
     """
     base: Any = app.app_ctx_globals_class
+    # Caches of classes must not keep apps.
+    is_of = weakref.ref(app)
 
     class Globals(base):  # type: ignore[misc]
         event_id: str | None = None
 
         def __init__(self) -> None:
             super().__init__()
-            if has_app_context() and app_ctx.app is app:
+            if has_app_context() and app_ctx.app is is_of():
                 setattr(self, _OUTER_KEY, g._get_current_object())
 
     Globals.__name__ = base.__name__

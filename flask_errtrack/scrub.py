@@ -218,6 +218,8 @@ def _unquoted(value: str) -> set[str]:
 
 def _redacted(texts: Collection[str], rules: Iterable[Rule]) -> dict[str, str]:
     """Return the texts that change, each with what takes its place."""
+    if not texts:
+        return {}
     every = list(texts)
     together = "\n".join(every)
     lower = together.lower()

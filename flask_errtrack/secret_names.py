@@ -42,11 +42,13 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SEPARATORS = re.compile(r"[^a-z0-9]+")
 
 #: The password inside a URL. It may hold an ``@`` or, as databases are lenient, a
-#: slash; a port and a path after the host are no password.
+#: slash; a port with a path, or a placeholder as in ``{password}@``, is no password.
 URL_PASSWORD = re.compile(
     r"(?i)(?P<before>[a-z][\w+.-]{0,30}://[^\s/:@'\"]{0,80}:)"
-    r"(?!\d{1,5}(?:[/?#]|$))(?P<password>[^\s'\"<>]{1,300})(?=@[^\s@'\"<>])"
+    r"(?!\d{1,5}(?:[/?#]|$)|\{|\$\{|%\()(?P<password>[^\s'\"<>]{1,300})(?=@[^\s@'\"<>])"
 )
+# Settings may hold themselves.
+_MAX_SETTINGS_DEPTH = 6
 
 
 @lru_cache(maxsize=4096)
@@ -66,20 +68,23 @@ def is_worth_it(secret: str) -> bool:
     return len(secret) >= MIN_SECRET_LENGTH and not secret.isspace()
 
 
-def secrets_of_settings(settings: Mapping[str, Any]) -> set[str]:
+def secrets_of_settings(settings: Mapping[str, Any], depth: int = 0) -> set[str]:
     """Return the secret values among an app's settings, also those inside URLs."""
     found: set[str] = set()
     for name, value in settings.items():
-        found |= _secrets_of_setting(name, value)
+        found |= _secrets_of_setting(name, value, depth)
     return found
 
 
-def _secrets_of_setting(name: Any, value: Any) -> set[str]:
+def _secrets_of_setting(name: Any, value: Any, depth: int) -> set[str]:
     kind = type(value)
-    if kind is dict:
-        return secrets_of_settings(value)
-    if kind in (list, tuple):
-        return {secret for one in value for secret in _secrets_of_setting(name, one)}
+    if kind in (dict, list, tuple):
+        if depth == _MAX_SETTINGS_DEPTH:
+            return set()
+        if kind is dict:
+            return secrets_of_settings(value, depth + 1)
+        found_in = (_secrets_of_setting(name, one, depth + 1) for one in value)
+        return {secret for found in found_in for secret in found}
     if kind is bytes:
         value = value.decode("utf-8", "replace")
     elif kind is not str:

@@ -20,7 +20,7 @@ from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
 from itertools import islice
-from pathlib import PurePath
+from pathlib import PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 from uuid import UUID
@@ -50,7 +50,7 @@ _LAZY_PACKAGES = (
 _ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
 # With each its own way to count and to go through: a subclass may run anything.
 _CONTAINERS: tuple[type[Collection[Any]], ...] = (
-    *(list, tuple, set, frozenset, deque, array),
+    *(dict, list, tuple, set, frozenset, deque, array),
     *(type({}.keys()), type({}.values()), type({}.items())),
 )
 # How far inside of an object to look for what its repr might load.
@@ -58,7 +58,10 @@ _LOOK_DEPTH = 3
 _LOOK_ITEMS = 20
 _NO_LOOK = (type, FunctionType, MethodType, ModuleType, Enum)
 _PLAIN = (str, int, float, bool, bytes, type(None))
-_AS_TEXT = (date, datetime, time_of_day, timedelta, Decimal, PurePath, UUID)
+_AS_TEXT = (
+    *(date, datetime, time_of_day, timedelta, Decimal, UUID),
+    *(PosixPath, PurePosixPath, WindowsPath, PureWindowsPath),
+)
 
 
 @dataclass(frozen=True)
@@ -128,11 +131,11 @@ class Serializer:
 
     def _compound(self, value: Any, kind: Any, depth: int) -> Any:
         # Never isinstance: it believes what __class__ says, and asks a proxy.
-        if issubclass(kind, dict):
+        base = _container_of(kind)
+        if base is dict:
             return self._dict(dict.items(value), dict.__len__(value), depth)
-        for base in _CONTAINERS:
-            if issubclass(kind, base):
-                return self._list(base.__iter__(value), base.__len__(value), depth)
+        if base is not None:
+            return self._list(base.__iter__(value), base.__len__(value), depth)
         if _is_shown_by_attributes(kind):
             attributes = _attributes_of(value)
             if attributes is not None:
@@ -269,6 +272,11 @@ def _may_load(value: Any, kind: Any, depth: int = _LOOK_DEPTH) -> bool:
         for item in islice(inside, _LOOK_ITEMS)
         if type(item) not in _PLAIN
     )
+
+
+@lru_cache(maxsize=1024)
+def _container_of(kind: Any) -> type[Collection[Any]] | None:
+    return next((base for base in _CONTAINERS if issubclass(kind, base)), None)
 
 
 @lru_cache(maxsize=1024)

@@ -131,7 +131,11 @@ class StackReader:
 def _steps(traceback: TracebackType | None) -> list[tuple[FrameType, int, int]]:
     steps = []
     while traceback is not None:
-        steps.append((traceback.tb_frame, traceback.tb_lineno, traceback.tb_lasti))
+        frame = traceback.tb_frame
+        # Code that was built by hand may have no line numbers.
+        known: int | None = traceback.tb_lineno
+        lineno = frame.f_code.co_firstlineno if known is None else known
+        steps.append((frame, lineno, traceback.tb_lasti))
         traceback = traceback.tb_next
     return steps
 

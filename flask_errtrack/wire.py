@@ -13,6 +13,7 @@ from .exceptions import timestamp_now
 from .notes import note
 from .serialize import safe_text
 
+_FIELDS = frozenset(Event.__annotations__)
 _MAX_TAG_LENGTH = 200
 _TYPES: dict[str, type] = {
     "errors": list,
@@ -65,7 +66,9 @@ def copied(value: Any) -> Any:
 
 def as_wire(event: Event) -> Event:
     """Return an event without what is empty, and with texts where texts belong."""
-    made: Any = dict(event)
+    made: Any = {name: event[name] for name in event if name in _FIELDS}  # type: ignore[literal-required]
+    for name in event.keys() - _FIELDS:
+        note(made, "left_out", name, "not a field of an event")
     for name, kind in _TYPES.items():
         value = made.get(name)
         if not value or not isinstance(value, kind):
@@ -96,7 +99,8 @@ def _user(user: dict[str, Any]) -> dict[str, Any]:
 
 def _breadcrumbs(crumbs: dict[str, Any]) -> dict[str, Any]:
     values = crumbs.get("values")
-    kept = [one for one in values if isinstance(one, dict)] if values else []
+    values = values if isinstance(values, list) else []
+    kept = [one for one in values if isinstance(one, dict)]
     for crumb in kept:
         if "level" in crumb:
             crumb["level"] = level_of(crumb["level"])

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 from conftest import MakeApp
-from flask import Flask, Response, abort, copy_current_request_context
+from flask import Flask, Response, abort
 from places import (
     PLACES,
     Broken,
@@ -22,7 +19,8 @@ from places import (
     put_around,
     visit,
 )
-from werkzeug.exceptions import HTTPException, NotFound, ServiceUnavailable
+from werkzeug.exceptions import HTTPException
+from werkzeug.test import EnvironBuilder
 
 from flask_errtrack import ErrTrack
 from flask_errtrack.event import Event
@@ -242,114 +240,8 @@ def test_a_file_is_sent_as_the_server_likes_it(app: Flask) -> None:
 
     app.add_url_rule("/file", "file", lambda: app.send_static_file("event.schema.json"))
     app.static_folder = str(Path(__file__).parent)
-    environ = {"wsgi.file_wrapper": FileWrapper}
-    seen: list[Any] = []
-
-    def see(environ: Any, start_response: Any) -> Any:
-        seen.append(app.__class__.__mro__[1].__call__(app, environ, start_response))
-        return seen[-1]
-
-    from werkzeug.test import Client
-
-    Client(see).get("/file", environ_overrides=environ).close()
-    assert isinstance(seen[0], FileWrapper)
-
-
-def test_a_failing_command_keeps_its_status_and_is_one_event(
-    app: Flask, sent: MemoryTransport
-) -> None:
-    @app.cli.group()
-    def shop() -> None:
-        pass
-
-    @shop.command()
-    def restock() -> None:
-        fail()
-
-    result = app.test_cli_runner().invoke(args=["shop", "restock"])
-    assert result.exit_code == 1
-    assert isinstance(result.exception, Broken)
-    assert result.exc_info is not None
-    assert types_of(sent) == ["Broken"]
-    assert sent.events[0]["transaction"].endswith("shop restock")
-
-
-@pytest.mark.parametrize(
-    ("way_out", "status"),
-    [
-        (click.UsageError("no such shelf"), 2),
-        (click.BadParameter("no such shelf"), 2),
-        (click.ClickException("closed"), 1),
-        (click.Abort(), 1),
-        (click.exceptions.Exit(3), 3),
-        (SystemExit(4), 4),
-    ],
-    ids=repr,
-)
-def test_the_ways_to_end_a_command_are_no_events(
-    app: Flask, sent: MemoryTransport, way_out: BaseException, status: int
-) -> None:
-    @app.cli.command()
-    def restock() -> None:
-        raise way_out
-
-    result = app.test_cli_runner().invoke(args=["restock"])
-    assert result.exit_code == status
-    assert sent.events == []
-
-
-def test_a_command_called_wrongly_is_no_event(
-    app: Flask, sent: MemoryTransport
-) -> None:
-    @app.cli.command()
-    @click.argument("shelf", type=int)
-    def restock(shelf: int) -> None:
-        pass
-
-    result = app.test_cli_runner().invoke(args=["restock", "top"])
-    assert result.exit_code == 2
-    assert sent.events == []
-
-
-def test_what_fails_in_an_app_context_is_one_event(
-    app: Flask, sent: MemoryTransport
-) -> None:
-    with suppress(Broken), app.app_context(), app.app_context():
-        fail()
-    assert types_of(sent) == ["Broken"]
-
-
-def test_an_http_error_ends_an_app_context_as_it_ends_a_request(
-    app: Flask, sent: MemoryTransport
-) -> None:
-    for error in (NotFound(), ServiceUnavailable()):
-        with suppress(HTTPException), app.app_context():
-            raise error
-    assert types_of(sent) == ["ServiceUnavailable"]
-
-
-def test_a_thread_with_the_context_of_a_request_is_one_event(
-    app: Flask, sent: MemoryTransport, errtrack: ErrTrack
-) -> None:
-    def broken() -> str:
-        errtrack.set_tag("order", 17)
-        raised: list[Broken] = []
-
-        def work() -> None:
-            try:
-                copied()
-            except Broken as error:
-                raised.append(error)
-
-        copied = copy_current_request_context(fail)
-        thread = threading.Thread(target=work)
-        thread.start()
-        thread.join()
-        # As a future does: the same error comes up in the request.
-        raise raised[0]
-
-    app.add_url_rule("/broken", "broken", broken)
-    visit(app)
-    assert types_of(sent) == ["Broken"]
-    assert sent.events[0]["transaction"] == "broken"
-    assert sent.events[0]["tags"] == {"order": "17"}
+    environ = EnvironBuilder("/file").get_environ()
+    environ["wsgi.file_wrapper"] = FileWrapper
+    chunks = app(environ, lambda status, headers, *more: print)
+    assert isinstance(chunks, FileWrapper)
+    chunks.close()

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from flask_errtrack.dsn import Dsn
 from flask_errtrack.envelope import Envelope
@@ -286,6 +287,8 @@ def test_a_server_has_to_prove_who_it_is(
     with pytest.raises(TransportError, match="SSLError"):
         HttpTransport(dsn, "me/1.0").send(envelope())
     assert server.requests == []
+    # What the option names wins over what the environment names.
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", DEFAULT_CA_BUNDLE_PATH)
     trusted = str(certificate.with_name("public.pem"))
     HttpTransport(dsn, "me/1.0", ca_certs=trusted).send(envelope())
     assert len(server.requests) == 1

@@ -13,7 +13,6 @@ from flask import Flask, Request, request, session
 from places import Broken, fail
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from flask_errtrack import ErrTrack
 from flask_errtrack.transports import MemoryTransport
 
 FORM = "application/x-www-form-urlencoded"
@@ -76,7 +75,6 @@ def test_an_unread_body_stays_unread(app: Flask, sent: MemoryTransport) -> None:
     read: list[bytes] = []
 
     def upload() -> str:
-        ErrTrack().capture_message("no app")
         app.extensions["errtrack"].capture_message("too early")
         read.append(request.stream.read())
         return "thanks"
@@ -180,8 +178,8 @@ def test_what_is_not_ascii_arrives(app: Flask, sent: MemoryTransport) -> None:
     app.add_url_rule("/café/<name>", "cafe", fail)
     app.test_client().get("/café/naïve?q=żółw", headers={"X-Name": "Ünal"})
     found = sent.events[0]["request"]
-    assert found["url"] in ("http://localhost/café/naïve", "http://localhost/caf%C3%A9")
-    assert "q=%C5%BC" in found["query_string"] or "q=żółw" in found["query_string"]
+    assert found["url"] == "http://localhost/café/naïve"
+    assert found["query_string"] == "q=żółw"
     assert facts_of(sent)["view_args"] == {"name": "naïve"}
     assert "X-Name" in dict(found["headers"])
 

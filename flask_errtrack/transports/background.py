@@ -211,7 +211,6 @@ class BackgroundTransport:
     def _pass(self, transport: Transport | None) -> Exception | None:
         """Deliver what waits; return why some of it has to be tried again."""
         assert transport is not None
-        self._refusal = None
         try:
             if self._folder is not None:
                 self._deliver_from(self.spare, transport)
@@ -271,6 +270,7 @@ class BackgroundTransport:
         with guard(f"delivering {name}") as attempt:
             try:
                 transport.send(Envelope.parse(data))
+                self._refusal = None
             except (TransportError, OSError) as error:
                 failure = error
             except Refused as error:
