@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -78,11 +79,10 @@ def test_command() -> None:
 @_format
 @_limit
 def issues_command(status: str, style: str, limit: int) -> None:
-    """List the issues, the newest first."""
+    """List the issues, what breaks most people now first."""
     from .tracker.dashboard.issue_list import issue_rows
 
-    wanted = None if status == "all" else status
-    rows = issue_rows(_tracker().store, status=wanted, limit=limit)
+    rows = issue_rows(_tracker().store, status=status, limit=limit, now=time.time())
     if style == "json":
         click.echo(json.dumps(rows, indent=2))
     elif not rows:

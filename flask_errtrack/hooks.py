@@ -7,6 +7,8 @@ own ``wsgi_app`` (teardown, error handlers that fail, middleware), around its
 
 from __future__ import annotations
 
+import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial, wraps
@@ -58,7 +60,7 @@ class AppHooks:
         flask.got_request_exception.connect(self._see_exception, app)
         app.after_request(self._finish_request)
         app.teardown_request(self._tear_down)
-        app.teardown_appcontext(self._tear_down)
+        app.teardown_appcontext(self._tear_down_context)
         handle = self._see_http_exceptions(app.handle_http_exception)
         app.handle_http_exception = handle  # type: ignore[method-assign]
         app.wsgi_app = self._wsgi_app  # type: ignore[method-assign]
@@ -170,6 +172,9 @@ class AppHooks:
             self._client.capture_exception(error, mechanism="flask", handled=False)
         self._client.end_request()
 
+    def _tear_down_context(self, error: BaseException | None) -> None:
+        self._tear_down(_error_of_command() if error is None else error)
+
 
 def _watched_class(kind: type[Flask]) -> type[Flask]:
     """A class for apps that sees errors of middleware put around ``wsgi_app`` later.
@@ -188,6 +193,16 @@ def _watched_class(kind: type[Flask]) -> type[Flask]:
 
     own = {"__call__": call, "__module__": kind.__module__, "__doc__": kind.__doc__}
     return type(kind.__name__, (kind,), own)
+
+
+def _error_of_command() -> BaseException | None:
+    """The error that ends a command; click before 8.3 does not hand it on."""
+    error = sys.exception()
+    if error is not None and click.get_current_context(silent=True) is not None:
+        for frame, _ in traceback.walk_stack(None):
+            if frame.f_code is click.Context.__exit__.__code__:
+                return error
+    return None
 
 
 class WatchedWsgiApp:

@@ -175,8 +175,7 @@ class Serializer:
 
     def _key(self, key: Any) -> str:
         if issubclass(type(key), str):
-            text, limit = str.__str__(key), self.limits.text_length
-            return text if len(text) <= limit else text[:limit] + CUT_MARK
+            return cut(str.__str__(key), self.limits.text_length)
         text = self(key, self.limits.depth)
         return text if isinstance(text, str) else str(text)
 
@@ -207,18 +206,21 @@ class Serializer:
             text = f"<{_class_name(kind)}: repr failed with {type(error).__name__}>"
         if time.perf_counter() - started > SLOW_REPR_SECONDS:
             self._slow.add(kind)
-        if len(text) > self.limits.text_length:
-            text = text[: self.limits.text_length] + CUT_MARK
+        text = cut(text, self.limits.text_length)
         # Objects such as ``self`` stand in many frames; they live while we look.
         self._texts[id(value)] = text
         return text
 
 
+def cut(text: str, limit: int) -> str:
+    """Return the first ``limit`` characters of a text, with a mark if there are more."""
+    return text if len(text) <= limit else text[:limit] + CUT_MARK
+
+
 def safe_text(value: Any, limit: int = 8192) -> str:
     """Return ``str(value)``, cut, or what went wrong instead."""
     try:
-        text = str(value)
-        return text if len(text) <= limit else text[:limit] + CUT_MARK
+        return cut(str(value), limit)
     except Exception as error:  # noqa: BLE001 - any object may be broken
         kind = type(value).__name__
         return f"<{kind}: str failed with {type(error).__name__}>"

@@ -18,7 +18,7 @@ from types import CodeType, FrameType, ModuleType, TracebackType
 from typing import Any
 
 from .event import Frame
-from .serialize import CUT_MARK, Serializer
+from .serialize import Serializer, cut
 
 #: Of a deeper stack the outer and the inner frames are kept.
 MAX_OUTER_FRAMES = 30
@@ -180,8 +180,7 @@ def _short_path(path: str, module: str) -> str:
 
 
 def _line(line: str) -> str:
-    line = line.rstrip("\r\n")
-    return line if len(line) <= MAX_LINE_LENGTH else line[:MAX_LINE_LENGTH] + CUT_MARK
+    return cut(line.rstrip("\r\n"), MAX_LINE_LENGTH)
 
 
 def _lines(lines: Sequence[str], start: int, stop: int) -> list[str]:

@@ -67,6 +67,21 @@ def test_the_ways_to_end_a_command_are_no_events(
     assert sent.events == []
 
 
+def test_an_error_that_a_command_handles_is_no_event(
+    app: Flask, sent: MemoryTransport
+) -> None:
+    @app.cli.command()
+    def restock() -> None:
+        try:
+            fail()
+        except Broken:
+            with app.app_context():
+                pass
+
+    assert app.test_cli_runner().invoke(args=["restock"]).exit_code == 0
+    assert sent.events == []
+
+
 def test_a_command_called_wrongly_is_no_event(
     app: Flask, sent: MemoryTransport
 ) -> None:

@@ -227,6 +227,27 @@ def test_a_stream_is_closed_as_it_would_be_without_us(app: Flask) -> None:
     assert chunks.is_closed
 
 
+def test_what_iterates_over_a_stream_is_closed_with_it(app: Flask) -> None:
+    closed: list[str] = []
+
+    class Body:
+        def __iter__(self) -> Iterator[bytes]:
+            try:
+                yield b"one"
+                yield b"two"
+            finally:
+                closed.append("iterator")
+
+        def close(self) -> None:
+            closed.append("body")
+
+    app.add_url_rule("/endless", "endless", lambda: Response(Body()))
+    response = app.test_client().get("/endless")
+    assert next(response.response) == b"one"  # type: ignore[call-overload]
+    response.close()
+    assert closed == ["iterator", "body"]
+
+
 def test_a_file_is_sent_as_the_server_likes_it(app: Flask) -> None:
     class FileWrapper:
         def __init__(self, file: Any, block_size: int = 8192) -> None:

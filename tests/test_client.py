@@ -128,6 +128,24 @@ def test_a_transport_that_fails_costs_the_event_and_nothing_else(
     assert client_of(app).dropped.total() == 1
 
 
+def test_the_page_shows_no_id_of_an_event_that_was_not_taken(
+    make_app: MakeApp,
+) -> None:
+    app = make_app(transport=Failing(Refused("full")))
+
+    def survives() -> tuple[str, int]:
+        try:
+            fail()
+        except Broken:
+            app.logger.exception("failed")
+        return "sorry", 503
+
+    app.add_url_rule("/survives", "survives", survives)
+    response = app.test_client().get("/survives")
+    assert response.status_code == 503
+    assert "X-ErrTrack-ID" not in response.headers
+
+
 def test_a_client_without_flask_is_the_same_client(
     make_transport: MakeTransport,
 ) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from flask import Flask, g
+from flask import Flask, g, request
 from places import Broken, fail, visit
 from werkzeug.exceptions import InternalServerError
 
@@ -198,6 +198,27 @@ def test_an_outer_request_keeps_its_own_id_and_tags(
     tags = [event.get("tags") for event in sent.events]
     assert tags == [{"is": "outer"}, None, {"is": "outer"}]
     assert response.headers["X-ErrTrack-ID"] == sent.events[2]["event_id"]
+
+
+def test_an_app_that_calls_itself_with_its_own_environ(
+    app: Flask, sent: MemoryTransport, errtrack: ErrTrack
+) -> None:
+    def outer() -> str:
+        errtrack.set_tag("is", "outer")
+        request.environ["PATH_INFO"] = "/broken"
+        chunks = app(request.environ, lambda status, headers, *more: print)
+        return b"".join(chunks).decode()
+
+    def fail_after_the_outer_one(error: BaseException | None) -> None:
+        if request.endpoint == "outer":
+            fail()
+
+    app.add_url_rule("/broken", "broken", fail)
+    app.add_url_rule("/outer", "outer", outer)
+    app.teardown_request(fail_after_the_outer_one)
+    visit(app, "/outer")
+    tags = [event.get("tags") for event in sent.events]
+    assert tags == [None, {"is": "outer"}]
 
 
 def test_the_unhandled_error_speaks_for_the_request(

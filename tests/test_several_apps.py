@@ -5,11 +5,12 @@ from __future__ import annotations
 import gc
 import logging
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest import MakeApp, MakeTransport
-from flask import Flask
+from flask import Flask, session
 from places import Broken, fail, visit
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.test import Client as Browser
@@ -82,6 +83,38 @@ def test_the_request_of_one_is_not_that_of_the_other(two: Two) -> None:
     two.a.test_client().get("/outer")
     assert two.counts == (0, 1)
     assert "request" not in two.sent_b.events[0]
+
+
+def test_contexts_of_one_in_a_request_of_the_other_begin_with_nothing(
+    two: Two,
+) -> None:
+    def outer() -> str:
+        with two.b.app_context():
+            two.errtrack.set_tag("left", "behind")
+        with two.b.app_context():
+            two.errtrack.capture_message("of b")
+        return "fine"
+
+    two.a.add_url_rule("/outer", "outer", outer)
+    two.a.test_client().get("/outer")
+    assert two.sent_b.events[0]["tags"] == {"app": "b"}
+
+
+def test_the_user_of_one_is_not_that_of_the_other(two: Two) -> None:
+    def chunks() -> Iterator[str]:
+        yield "one"
+        fail()
+
+    def outer() -> str:
+        session["_user_id"] = "7"
+        return two.b.test_client().get("/stream").text
+
+    two.a.add_url_rule("/outer", "outer", outer)
+    two.b.add_url_rule("/stream", "stream", chunks)
+    visit(two.a, "/outer")
+    assert two.counts == (1, 1)
+    assert two.sent_a.events[0]["user"]["id"] == "7"
+    assert "user" not in two.sent_b.events[0]
 
 
 def test_an_app_that_calls_another_with_its_own_environ(two: Two) -> None:

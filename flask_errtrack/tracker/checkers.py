@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from ..event import ProcessingError
-from ..serialize import CUT_MARK
+from ..serialize import CUT_MARK, cut
 
 #: What a checker returns for a value that cannot be used.
 DROPPED: Final = object()
@@ -218,8 +218,7 @@ def pairs_in(raw: Any) -> list[tuple[Any, Any]] | None:
 
 def clean(value: str, limit: int) -> str:
     """A text that every database and page can take, cut to ``limit`` characters."""
-    if len(value) > limit:
-        value = value[:limit] + CUT_MARK
+    value = cut(value, limit)
     if value.isascii() and "\x00" not in value:
         return value
     return _UNSTORABLE.sub("\ufffd", value)

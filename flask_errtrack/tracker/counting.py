@@ -17,8 +17,15 @@ from .schema import issue_hour, issue_tag, issue_user
 MAX_TAGS = 50
 MAX_TAG_LENGTH = 200
 
+HOUR_SECONDS = 3600
+
 #: The event's own fields that are counted as if they were tags.
 TAG_FIELDS = ("environment", "release", "transaction", "server_name")
+
+
+def hour_of(seconds: float) -> int:
+    """Return the hour of a time; both are counted from 1970."""
+    return int(seconds // HOUR_SECONDS)
 
 
 def count_user(connection: Connection, issue_id: int, content: Event) -> int:
@@ -46,8 +53,8 @@ def _user_hash(content: Event) -> str | None:
 
 def count_hour(connection: Connection, issue_id: int, time: float) -> None:
     """Count an event in the hour that ``time``, in seconds since 1970, is in."""
-    hour = int(time // 3600)
-    _count(connection, issue_hour, [{"issue_id": issue_id, "hour": hour}])
+    keys = {"issue_id": issue_id, "hour": hour_of(time)}
+    _count(connection, issue_hour, [keys])
 
 
 def count_tags(connection: Connection, issue_id: int, content: Event) -> None:

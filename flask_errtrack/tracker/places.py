@@ -77,10 +77,8 @@ def source_key(line: str, platform: str) -> str:
 def _place_of(frame: Frame, caller: Place | None) -> Place:
     module = frame.get("module") or _file_name(frame)
     function = frame.get("function", "")
-    comprehension = _COMPREHENSION.search(function)
-    if comprehension:
-        own = comprehension[1] or (caller.function if caller else function)
-        function = own
+    if comprehension := _COMPREHENSION.search(function):
+        function = comprehension[1] or (caller.function if caller else function)
     function = function.replace(".<locals>", "")
     return Place(module, function, frame.get("context_line", ""))
 

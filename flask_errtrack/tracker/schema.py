@@ -58,7 +58,7 @@ issue = Table(
     Column("level", String(10), nullable=False),
     # unresolved, resolved or muted
     Column("status", String(20), nullable=False),
-    # Was resolved, and happened again.
+    # Was resolved, and happened again; never true of what is not unresolved.
     Column("is_regressed", Boolean, nullable=False),
     Column("status_changed_at", Double, nullable=False),
     # Exact for ever, also when events are no longer kept.

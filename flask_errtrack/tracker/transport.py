@@ -31,10 +31,6 @@ class StoreTransport:
         if refused is not None:
             raise refused
 
-    def flush(self, timeout_seconds: float) -> bool:
-        """Return True: what was sent is stored."""
-        return True
-
     def close(self) -> None:
         """Close the store's connections; the next use opens new ones."""
         self._store.close()

@@ -11,6 +11,7 @@ from flask_errtrack.envelope import Envelope, Item
 from flask_errtrack.errors import Refused, StoreError
 from flask_errtrack.tracker import Tracker
 from flask_errtrack.tracker.schema import feedback, issue
+from flask_errtrack.transports.base import flush
 
 from .samples import NOW, event_id
 from .stores import Clock, item, report, row, rows
@@ -51,7 +52,7 @@ def test_an_item_that_is_refused_does_not_hold_up_the_others(tracker: Tracker) -
 def test_what_was_sent_is_stored_at_once(tracker: Tracker) -> None:
     tracker.transport.send(Envelope((item(),)))
 
-    assert tracker.transport.flush(0.0)
+    assert flush(tracker.transport, 0.0)
     assert len(rows(tracker.store, issue)) == 1
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from shlex import quote
 from typing import Any
 from urllib.parse import urlencode
 
@@ -45,8 +45,8 @@ def curl_of(request: Mapping[str, Any]) -> Curl | None:
         left_out.append("the body")
     parts = ["curl", *_method(request.get("method") or "GET")]
     # Without this curl reads brackets and braces as patterns.
-    parts.append(("--globoff " if re.search(r"[\[\]{}]", url) else "") + _quoted(url))
-    parts += [f"-H {_quoted(f'{name}: {text}')}" for name, text in headers]
+    parts.append(("--globoff " if re.search(r"[\[\]{}]", url) else "") + quote(url))
+    parts += [f"-H {quote(f'{name}: {text}')}" for name, text in headers]
     parts += body
     notes = []
     if left_out:
@@ -63,14 +63,10 @@ def full_url(request: Mapping[str, Any]) -> str:
     return f"{url}?{query}" if url and query and "?" not in url else url
 
 
-def _quoted(text: str) -> str:
-    return shlex.quote(text)
-
-
 def _method(method: str) -> list[str]:
     if method == "GET" or not _TOKEN.fullmatch(method):
         return []
-    return ["--head"] if method == "HEAD" else [f"-X {_quoted(method)}"]
+    return ["--head"] if method == "HEAD" else [f"-X {quote(method)}"]
 
 
 def _headers(request: Mapping[str, Any]) -> tuple[list[tuple[str, str]], list[str]]:
@@ -96,14 +92,14 @@ def _body(data: Any, headers: list[tuple[str, str]]) -> list[str]:
     if not data:
         return []
     if isinstance(data, str):
-        return [f"--data-raw {_quoted(data)}"]
+        return [f"--data-raw {quote(data)}"]
     kind = next((text for name, text in headers if name.lower() == "content-type"), "")
     if isinstance(data, Mapping) and "multipart" in kind:
         # curl writes the header itself: it knows the boundary.
         headers[:] = [pair for pair in headers if pair[0].lower() != "content-type"]
         return [
-            f"--form-string {_quoted(f'{key}={text}')}" for key, text in data.items()
+            f"--form-string {quote(f'{key}={text}')}" for key, text in data.items()
         ]
     if isinstance(data, Mapping) and "form" in kind:
-        return [f"--data-raw {_quoted(urlencode(data, doseq=True))}"]
-    return [f"--data-raw {_quoted(json.dumps(data, ensure_ascii=False))}"]
+        return [f"--data-raw {quote(urlencode(data, doseq=True))}"]
+    return [f"--data-raw {quote(json.dumps(data, ensure_ascii=False))}"]

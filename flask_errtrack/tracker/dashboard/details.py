@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
+from ..checkers import seconds_of
 from .curl import Curl, curl_of, full_url
-from .words import Value, duration, number, one_line, seconds_of, value, web_address
+from .words import Value, duration, number, one_line, value, web_address
 
 #: More rows, and more breadcrumbs, stay in the event's JSON.
 MAX_ROWS = 100
@@ -109,7 +110,7 @@ def tag_rows(event: Mapping[str, Any]) -> tuple[Row, ...]:
 
 
 def context_groups(event: Mapping[str, Any]) -> tuple[Group, ...]:
-    """Return the contexts (runtime, flask, trace …) and the extra data."""
+    """Return the contexts: runtime, flask, trace …"""
     contexts = event.get("contexts") or {}
     groups = [
         Group(one_line(name), rows_of(_without_type(found, name)))

@@ -7,18 +7,20 @@ requests or HTML. ``now`` is in seconds since 1970.
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
+from ..counting import hour_of
 from ..store import Store
 from . import reads, trend
-from .reads import Choice, Record, Sort, Status
+from .reads import Choice, Record, Sort, State
 from .words import Moment, moment, one_line, rfc3339
 
+T = TypeVar("T")
+
 PAGE_SIZE = 25
-STATUSES: tuple[Status, ...] = get_args(Status)
+STATES: tuple[State, ...] = get_args(State)
 SORTS: tuple[Sort, ...] = get_args(Sort)
 #: An issue is marked as new for so long.
 NEW_SECONDS = 24 * 3600
@@ -149,27 +151,20 @@ def issue_list_page(
 
     :raises StoreError: if the tracker's database cannot be used.
     """
-    choice = Choice(
-        next((known for known in STATUSES if known == status), "unresolved"),
-        # PostgreSQL refuses texts with this character.
-        environment.replace("\0", ""),
-        project if project is None or 0 < project <= reads.MAX_ID else None,
-    )
-    known_sort: Sort = next((known for known in SORTS if known == sort), "now")
-    asked = _Asked(choice, known_sort, min(max(page, 1), MAX_PAGE))
-    this_hour = int(now // trend.HOUR_SECONDS)
+    asked = _asked(status, environment, sort, page, project)
+    this_hour = hour_of(now)
     with store.reading() as connection:
         counts = reads.issue_counts(connection)
         projects = reads.projects(connection)
         offset = (asked.page - 1) * PAGE_SIZE
         found = reads.issues(
-            connection, choice, known_sort, this_hour, PAGE_SIZE, offset
+            connection, asked.choice, asked.sort, this_hour, PAGE_SIZE, offset
         )
         ids = [row.id for row in found]
         hours = reads.hours(connection, ids, this_hour - trend.DAY_HOURS + 1)
         transactions = reads.transactions(connection, ids)
-    tabs = _tabs(asked, counts)
-    total = next(tab.count or 0 for tab in tabs if tab.is_current)
+    totals = _totals(counts, asked.choice)
+    total = totals[asked.choice.status]
     return IssueListPage(
         rows=tuple(
             IssueRow(
@@ -179,21 +174,17 @@ def issue_list_page(
             )
             for row in found
         ),
-        tabs=tabs,
+        tabs=_tabs(asked, totals),
         menus=_menus(asked, counts, projects),
         paging=paging_of(asked.page, len(found), total, asked.arguments),
-        status=choice.status,
-        empty_words=_empty_words(choice),
+        status=asked.choice.status,
+        empty_words=_empty_words(asked.choice),
         is_empty_tracker=not counts,
     )
 
 
 def issue_rows(
-    store: Store,
-    *,
-    status: str | None = None,
-    limit: int = PAGE_SIZE,
-    now: float | None = None,
+    store: Store, *, status: str = "all", limit: int = PAGE_SIZE, now: float
 ) -> list[dict[str, Any]]:
     """Return issues as JSON-ready dicts, what breaks most people now first.
 
@@ -201,10 +192,9 @@ def issue_rows(
 
     :raises StoreError: if the tracker's database cannot be used.
     """
-    choice = Choice(next((known for known in STATUSES if known == status), "all"))
-    this_hour = int((time.time() if now is None else now) // trend.HOUR_SECONDS)
+    choice = Choice(_known(status, STATES, "all"))
     with store.reading() as connection:
-        found = reads.issues(connection, choice, "now", this_hour, limit)
+        found = reads.issues(connection, choice, "now", hour_of(now), limit)
     return [issue_dict(row) for row in found]
 
 
@@ -213,13 +203,12 @@ def issue_dict(row: Record) -> dict[str, Any]:
 
     An unresolved issue that was resolved before has the status ``regressed``.
     """
-    is_regressed = row.is_regressed and row.status == "unresolved"
     return {
         "id": row.id,
         "title": row.title,
         "culprit": row.culprit,
         "level": row.level,
-        "status": "regressed" if is_regressed else row.status,
+        "status": "regressed" if row.is_regressed else row.status,
         "events": row.event_count,
         "users": row.user_count,
         "first_seen": rfc3339(row.first_seen),
@@ -240,7 +229,7 @@ def issue_view(row: Record, projects: Mapping[int, str], now: float) -> IssueVie
         culprit=one_line(row.culprit),
         level=row.level,
         status=row.status,
-        is_regressed=row.is_regressed and row.status == "unresolved",
+        is_regressed=row.is_regressed,
         is_new=now - row.first_seen < NEW_SECONDS,
         events=row.event_count,
         users=row.user_count,
@@ -254,7 +243,9 @@ def issue_view(row: Record, projects: Mapping[int, str], now: float) -> IssueVie
     )
 
 
-def paging_of(page: int, shown: int, total: int, arguments: Any) -> Paging:
+def paging_of(
+    page: int, shown: int, total: int, arguments: Callable[..., Mapping[str, str]]
+) -> Paging:
     """Return where a page is; ``arguments(page="2")`` lead to another one."""
     before = (page - 1) * PAGE_SIZE
     return Paging(
@@ -266,22 +257,42 @@ def paging_of(page: int, shown: int, total: int, arguments: Any) -> Paging:
     )
 
 
-def _tabs(asked: _Asked, counts: Sequence[Record]) -> tuple[Option, ...]:
-    numbers = dict.fromkeys(STATUSES, 0)
+def _asked(
+    status: str, environment: str, sort: str, page: int, project: int | None
+) -> _Asked:
+    choice = Choice(
+        _known(status, STATES, "unresolved"),
+        # PostgreSQL refuses texts with this character.
+        environment.replace("\0", ""),
+        project if project is None or 0 < project <= reads.MAX_ID else None,
+    )
+    return _Asked(choice, _known(sort, SORTS, "now"), min(max(page, 1), MAX_PAGE))
+
+
+def _known(asked: str, values: Sequence[T], usual: T) -> T:
+    return next((value for value in values if value == asked), usual)
+
+
+def _totals(counts: Sequence[Record], choice: Choice) -> dict[State, int]:
+    totals = dict.fromkeys(STATES, 0)
     for row in counts:
-        if _is_in_scope(row, asked.choice):
-            numbers["all"] += row.issues
-            numbers[row.status] += row.issues
-            if row.is_regressed and row.status == "unresolved":
-                numbers["regressed"] += row.issues
+        if _is_in_scope(row, choice):
+            totals["all"] += row.issues
+            totals[row.status] += row.issues
+            if row.is_regressed:
+                totals["regressed"] += row.issues
+    return totals
+
+
+def _tabs(asked: _Asked, totals: Mapping[State, int]) -> tuple[Option, ...]:
     return tuple(
         Option(
-            status.capitalize(),
-            asked.arguments(status=status),
-            status == asked.choice.status,
-            numbers[status],
+            state.capitalize(),
+            asked.arguments(status=state),
+            state == asked.choice.status,
+            total,
         )
-        for status in STATUSES
+        for state, total in totals.items()
     )
 
 

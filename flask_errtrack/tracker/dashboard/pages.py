@@ -17,35 +17,21 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from ..counting import hour_of
 from ..store import Store
 from . import reads, trend
 from .event_view import EventView, event_view
 from .issue_list import (
     MAX_PAGE,
     PAGE_SIZE,
-    IssueListPage,
     IssueView,
     Paging,
     issue_dict,
-    issue_list_page,
-    issue_rows,
     issue_view,
     paging_of,
 )
 from .reads import Record
 from .words import Moment, Value, moment, one_line, value
-
-__all__ = [
-    "FeedbackListPage",
-    "IssueListPage",
-    "IssuePage",
-    "event_page",
-    "feedback_list_page",
-    "find_event",
-    "issue_list_page",
-    "issue_page",
-    "issue_rows",
-]
 
 _MAX_TAG_VALUES = 4
 _EVENT_ID = re.compile(r"[0-9a-f]{32}")
@@ -162,7 +148,7 @@ def feedback_list_page(store: Store, *, page: int = 1, now: float) -> FeedbackLi
 def _page(
     connection: Connection, issue: Record, event: Record | None, now: float
 ) -> IssuePage:
-    since = int(now // trend.HOUR_SECONDS) - trend.TREND_DAYS * trend.DAY_HOURS
+    since = hour_of(now) - trend.TREND_DAYS * trend.DAY_HOURS
     hours = reads.hours(connection, [issue.id], since)
     event_id = event.event_id if event else ""
     reports = reads.reports_of_issue(connection, issue.id, event_id)

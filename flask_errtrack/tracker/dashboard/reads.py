@@ -24,15 +24,16 @@ from sqlalchemy import (
 )
 
 from .. import schema
+from .trend import DAY_HOURS
 
 # A row of SQLAlchemy; how it is typed differs between 2.0 and 2.1.
 Record = Any
 Sort = Literal["now", "last_seen", "first_seen", "events", "users"]
-Status = Literal["unresolved", "regressed", "resolved", "muted", "all"]
+#: What the list can be narrowed to; ``regressed`` issues are also ``unresolved``.
+State = Literal["unresolved", "regressed", "resolved", "muted", "all"]
 
 #: The highest number that an id can have.
 MAX_ID = 2**63 - 1
-DAY_HOURS = 24
 # One more person weighs as much as so many more events.
 _PERSON_WEIGHT = 10
 _MAX_TAGS = 200
@@ -48,22 +49,17 @@ _hour = schema.issue_hour.c
 class Choice:
     """Which issues to show. Empty and ``None`` mean all."""
 
-    status: Status = "all"
+    status: State = "all"
     environment: str = ""
     project_id: int | None = None
 
     def where(self) -> ColumnElement[bool]:
         """Return the condition on the issue table."""
-        conditions = [self.scope()]
+        conditions: list[ColumnElement[bool]] = [true()]
         if self.status == "regressed":
-            conditions += [_issue.is_regressed, _issue.status == "unresolved"]
+            conditions.append(_issue.is_regressed)
         elif self.status != "all":
             conditions.append(_issue.status == self.status)
-        return and_(*conditions)
-
-    def scope(self) -> ColumnElement[bool]:
-        """Return the condition without the status."""
-        conditions: list[ColumnElement[bool]] = [true()]
         if self.environment:
             conditions.append(_issue.environment == self.environment)
         if self.project_id is not None:

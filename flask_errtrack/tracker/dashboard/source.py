@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ...serialize import cut
 from .words import visible
 
 #: Of a longer line the part around the failing columns is shown.
@@ -38,21 +39,26 @@ def source_lines(frame: Mapping[str, Any], end: Any) -> tuple[SourceLine, ...]:
         return ()
     before = frame.get("pre_context") or []
     texts = [*before, failing, *(frame.get("post_context") or [])]
-    first = lineno - len(before)
-    colno = frame.get("colno")
+    numbered = enumerate((text or "" for text in texts), lineno - len(before))
+    return tuple(
+        _line(number, text, _span(number, text, frame, end), number == lineno)
+        for number, text in numbered
+    )
+
+
+def _span(
+    number: int, text: str, frame: Mapping[str, Any], end: Any
+) -> tuple[int, int]:
+    """Where in a line the code stands that failed; the same twice for none."""
+    lineno, colno = frame["lineno"], frame.get("colno")
     end_line, end_column = _end(end, lineno)
-    made = []
-    for place, text in enumerate(texts):
-        span = None
-        if colno and lineno <= first + place <= end_line:
-            start = colno - 1 if first + place == lineno else _indent(text or "")
-            stop = end_column - 1 if first + place == end_line else len(text or "")
-            span = start, stop
-        # A mark on all of one line would say no more than the line itself does.
-        if span and end_line == lineno and text[slice(*span)].strip() == text.strip():
-            span = None
-        made.append(_line(first + place, text or "", span, first + place == lineno))
-    return tuple(made)
+    if not colno or not lineno <= number <= end_line:
+        return 0, 0
+    start = colno - 1 if number == lineno else _indent(text)
+    stop = end_column - 1 if number == end_line else len(text)
+    # A mark on all of one line would say no more than the line itself does.
+    is_all = end_line == lineno and text[start:stop].strip() == text.strip()
+    return (start, stop) if 0 <= start < stop and not is_all else (0, 0)
 
 
 def _end(end: Any, lineno: int) -> tuple[int, int]:
@@ -68,22 +74,16 @@ def _indent(text: str) -> int:
 
 
 def _line(
-    number: int, text: str, span: tuple[int, int] | None, is_failing: bool
+    number: int, text: str, span: tuple[int, int], is_failing: bool
 ) -> SourceLine:
-    start, stop = span or (0, 0)
-    if not 0 <= start < stop:
-        start = stop = 0
+    start, stop = span
     before, marked, after = text[:start], text[start:stop], text[stop:]
     if len(text) > MAX_SOURCE_LENGTH:
         if len(before) > _LEAD_LENGTH:
             before = "…" + before[-_LEAD_LENGTH:]
-        marked = _head(marked, MAX_SOURCE_LENGTH)
-        after = _head(after, max(MAX_SOURCE_LENGTH - len(before) - len(marked), 0))
+        marked = cut(marked, MAX_SOURCE_LENGTH)
+        after = cut(after, max(MAX_SOURCE_LENGTH - len(before) - len(marked), 0))
     before, marked, after = (
         visible(part).replace("\n", "␊") for part in (before, marked, after)
     )
     return SourceLine(number, before, marked, after, is_failing)
-
-
-def _head(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[:limit] + "…"

@@ -27,6 +27,9 @@ MAX_OPEN_VARIABLES = 15
 _CYCLE_LENGTHS = (1, 2, 3)
 _MIN_REPEATS = 3
 
+#: A frame, and the end of its failing code.
+Call = tuple[Mapping[str, Any], Any]
+
 
 @dataclass(frozen=True)
 class Variable:
@@ -41,7 +44,6 @@ class FrameView:
     """One call of the stack; ``place`` is ``shop/orders.py:42``."""
 
     function: str
-    module: str
     place: str
     path: str
     lines: tuple[SourceLine, ...]
@@ -99,7 +101,8 @@ def exceptions_of(event: Mapping[str, Any]) -> list[ExceptionView]:
 def raising_frame(event: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the innermost in-app frame of the outermost exception, or its last."""
     chain = chain_of(event)
-    frames = _frames_of(chain[0].exception)[0] if chain else []
+    calls = _calls_of(chain[0].exception) if chain else []
+    frames = [frame for frame, _ in calls]
     in_app = [frame for frame in frames if frame.get("in_app")]
     return next(reversed(in_app or frames), None)
 
@@ -139,10 +142,8 @@ def _cycle_at(keys: Sequence[Any], start: int) -> tuple[int, int]:
 
 def _exception_view(place: int, link: Link) -> ExceptionView:
     found = link.exception
-    frames, ends = _frames_of(found)
-    left_out = max(len(frames) - MAX_FRAMES, 0)
-    if left_out:
-        frames, ends = frames[left_out:], ends[left_out:]
+    calls = _calls_of(found)
+    left_out = max(len(calls) - MAX_FRAMES, 0)
     return ExceptionView(
         anchor=f"exception-{place + 1}",
         type=one_line(found.get("type") or "Exception"),
@@ -151,58 +152,59 @@ def _exception_view(place: int, link: Link) -> ExceptionView:
         link=link.words,
         depth=link.depth,
         note=f"{count(left_out, 'earlier call')} left out" if left_out else "",
-        items=tuple(_items(frames[::-1], ends[::-1])),
+        items=tuple(_items(calls[left_out:][::-1])),
     )
 
 
-def _frames_of(
-    found: Mapping[str, Any],
-) -> tuple[list[dict[str, Any]], list[Any]]:
-    """The frames, caller first, each with the end of its failing code."""
+def _calls_of(found: Mapping[str, Any]) -> list[Call]:
+    """The calls of an exception, the outermost first."""
     frames = (found.get("stacktrace") or {}).get("frames") or []
     ends = (mechanism_of(found).get("data") or {}).get("frame_ends")
     if not isinstance(ends, list) or len(ends) != len(frames):
         ends = [None] * len(frames)
-    pairs = [
-        pair for pair in zip(frames, ends, strict=True) if isinstance(pair[0], dict)
+    return [
+        call for call in zip(frames, ends, strict=True) if isinstance(call[0], dict)
     ]
-    return [frame for frame, _ in pairs], [end for _, end in pairs]
 
 
-def _items(
-    frames: list[dict[str, Any]], ends: list[Any]
-) -> list[FrameView | LibraryRun | Repeat]:
-    """Fold the frames of one exception, the last call first."""
-    keys = [
-        (frame.get("module"), frame.get("function"), frame.get("lineno"))
-        for frame in frames
-    ]
-    has_app = any(frame.get("in_app") for frame in frames)
+def _items(calls: Sequence[Call]) -> list[FrameView | LibraryRun | Repeat]:
+    """Fold the calls of one exception, the last one first."""
+    has_app = any(frame.get("in_app") for frame, _ in calls)
+    # Each with the package it is of, if that is a library.
     views: list[tuple[str, FrameView | Repeat]] = []
     opened = 0
+    for call in _without_repeats(calls):
+        if isinstance(call, Repeat):
+            views.append((views[-1][0], call))
+            continue
+        frame, end = call
+        is_app = bool(frame.get("in_app"))
+        # Without any frame of the app, where it broke is all there is to see.
+        is_open = is_app and opened < MAX_OPEN_FRAMES or not has_app and not views
+        opened += is_open
+        library = "" if is_app or is_open else _package(frame)
+        is_first = is_open and opened == 1
+        views.append((library, _frame_view(frame, end, is_open, is_first)))
+    return _fold_libraries(views)
+
+
+def _without_repeats(calls: Sequence[Call]) -> list[Call | Repeat]:
+    keys = [
+        (frame.get("module"), frame.get("function"), frame.get("lineno"))
+        for frame, _ in calls
+    ]
+    shown: list[Call | Repeat] = []
     cycle: set[Any] = set()
     for start, stop, times in fold_repeats(keys):
         # Where frames were left out, the same cycle begins anew at another call.
-        is_known = times > 1 and set(keys[start:stop]) == cycle
-        if is_known:
-            views.append(
-                (views[-1][0], Repeat(f"the same, {count(times, 'more time')}"))
-            )
+        if times > 1 and set(keys[start:stop]) == cycle:
+            shown.append(Repeat(f"the same, {count(times, 'more time')}"))
             continue
-        for place in range(start, stop):
-            frame = frames[place]
-            is_app = bool(frame.get("in_app"))
-            # Without any frame of the app, where it broke is all there is to see.
-            is_open = is_app and opened < MAX_OPEN_FRAMES or not has_app and not views
-            opened += is_open
-            library = "" if is_app or is_open else _package(frame)
-            is_first = is_open and opened == 1
-            views.append((library, _frame_view(frame, ends[place], is_open, is_first)))
+        shown += calls[start:stop]
         if times > 1:
             cycle = set(keys[start:stop])
-            words = _repeat_words(stop - start, times - 1)
-            views.append((views[-1][0], Repeat(words)))
-    return _fold_libraries(views)
+            shown.append(Repeat(_repeat_words(stop - start, times - 1)))
+    return shown
 
 
 def _fold_libraries(
@@ -245,7 +247,6 @@ def _frame_view(
     ]
     return FrameView(
         function=one_line(frame.get("function") or "?", 120),
-        module=one_line(frame.get("module") or ""),
         place=place_of(frame),
         path=one_line(frame.get("abs_path") or ""),
         lines=source_lines(frame, end),

@@ -1,6 +1,6 @@
 """Counts per hour as small pictures: bars for an inline SVG.
 
-Pure functions. An hour is ``time // 3600`` in seconds since 1970.
+Pure functions. An hour is counted as :func:`..counting.hour_of` does.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from ..counting import HOUR_SECONDS, hour_of
 from .words import count, number
 
-HOUR_SECONDS = 3600
 DAY_HOURS = 24
 TREND_DAYS = 14
 
@@ -36,12 +36,11 @@ class Bar:
     y: int
     height: int
     label: str
-    is_today: bool
 
 
 def day_trend(per_hour: Mapping[int, int], now: float) -> Trend:
     """Return the trend of the 24 hours up to ``now``."""
-    last = int(now // HOUR_SECONDS)
+    last = hour_of(now)
     counts = [per_hour.get(last - back, 0) for back in reversed(range(DAY_HOURS))]
     total = sum(counts)
     label = f"{count(total, 'event')} in the last 24 hours"
@@ -52,7 +51,7 @@ def day_trend(per_hour: Mapping[int, int], now: float) -> Trend:
 
 def daily_bars(per_hour: Mapping[int, int], now: float) -> list[Bar]:
     """Return a bar a day for the last 14 days, in UTC, today last."""
-    today = int(now // HOUR_SECONDS) // DAY_HOURS
+    today = hour_of(now) // DAY_HOURS
     per_day: dict[int, int] = {}
     for hour, events in per_hour.items():
         per_day[hour // DAY_HOURS] = per_day.get(hour // DAY_HOURS, 0) + events
@@ -70,7 +69,7 @@ def _bar(place: int, day: int, events: int, most: int, is_today: bool) -> Bar:
     label = f"{date.day} {date:%b}: {count(events, 'event')}"
     if is_today:
         label += " so far"
-    return Bar(place * _DAY_STEP, _DAY_HEIGHT - height, height, label, is_today)
+    return Bar(place * _DAY_STEP, _DAY_HEIGHT - height, height, label)
 
 
 def _path(counts: Sequence[int]) -> str:

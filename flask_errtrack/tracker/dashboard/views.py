@@ -30,6 +30,7 @@ from ...signing import BadToken
 from ..store import Status, Store
 from . import pages
 from .access import Access, is_same_origin
+from .issue_list import issue_list_page
 from .markdown import event_as_markdown
 from .reads import MAX_ID
 from .words import count, number
@@ -73,7 +74,7 @@ def _add_issues(blueprint: Blueprint, store: Store, access: Access) -> None:
     @blueprint.get("/", endpoint="issue_list")
     @_page(access)
     def issue_list() -> ResponseReturnValue:
-        page = pages.issue_list_page(
+        page = issue_list_page(
             store,
             status=request.args.get("status", "unresolved"),
             environment=request.args.get("environment", ""),
@@ -140,7 +141,7 @@ def _add_login(blueprint: Blueprint, access: Access) -> None:
     @blueprint.get("/login", endpoint="login")
     def login() -> ResponseReturnValue:
         home = url_for(".issue_list")
-        response = _with_headers(redirect(home, 303))
+        response = _with_headers(make_response(redirect(home, 303)))
         try:
             access.log_in(response, request.args.get("token", ""), home)
         except BadToken as error:
@@ -192,10 +193,9 @@ def _message(status: int, title: str, text: str) -> Response:
     return _with_headers(make_response(rendered, status))
 
 
-def _with_headers(response: Any) -> Response:
+def _with_headers(response: Response) -> Response:
     response.headers.update(HEADERS)
-    made: Response = response
-    return made
+    return response
 
 
 def _way_back(default: str) -> str:

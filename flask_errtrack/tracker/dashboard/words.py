@@ -53,15 +53,6 @@ def rfc3339(seconds: float) -> str:
     return f"{_utc(seconds):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def seconds_of(timestamp: str | None) -> float | None:
-    """Read RFC 3339 text; ``None`` for what is none."""
-    try:
-        time = datetime.fromisoformat(timestamp or "")
-        return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        return None
-
-
 def ago(seconds: float) -> str:
     """Say how long ago something was: ``3 min ago``."""
     return "just now" if seconds < 10 else f"{duration(seconds)} ago"
@@ -138,12 +129,12 @@ def value(found: Any, limit: int = MAX_VALUE_LENGTH) -> Value:
     return _cut(found, limit)
 
 
-def python_value(found: Any, limit: int = MAX_VALUE_LENGTH) -> Value:
+def python_value(found: Any) -> Value:
     """Describe a local variable the way Python writes it.
 
     Texts in it are ``repr`` texts already.
     """
-    return _cut(_as_python(found, ""), limit)
+    return _cut(_as_python(found, ""), MAX_VALUE_LENGTH)
 
 
 def web_address(url: str) -> str | None:

@@ -13,7 +13,11 @@ from sqlalchemy import event as sqlalchemy_event
 
 from flask_errtrack.tracker import schema
 from flask_errtrack.tracker.dashboard import pages, reads, trend
-from flask_errtrack.tracker.dashboard.issue_list import IssueListPage
+from flask_errtrack.tracker.dashboard.issue_list import (
+    IssueListPage,
+    issue_list_page,
+    issue_rows,
+)
 from flask_errtrack.tracker.store import Store
 
 from .. import samples
@@ -107,7 +111,7 @@ def test_what_breaks_most_people_now_stands_first_unless_asked_otherwise(
                 last_seen=NOW - last,
                 hours=hours,
             )
-    assert titles(pages.issue_list_page(store, sort=sort, now=NOW)) == expected
+    assert titles(issue_list_page(store, sort=sort, now=NOW)) == expected
 
 
 def test_the_tabs_count_and_choose(store: Store) -> None:
@@ -125,7 +129,7 @@ def test_the_tabs_count_and_choose(store: Store) -> None:
                 is_regressed=regressed,
                 environment=environment,
             )
-    page = pages.issue_list_page(store, now=NOW)
+    page = issue_list_page(store, now=NOW)
     assert [(tab.label, tab.count, tab.is_current) for tab in page.tabs] == [
         ("Unresolved", 2, True),
         ("Regressed", 1, False),
@@ -140,9 +144,9 @@ def test_the_tabs_count_and_choose(store: Store) -> None:
         ("muted", ["noise"]),
         ("all", ["noise", "fixed", "back", "new"]),
     ):
-        found = pages.issue_list_page(store, status=status, now=NOW)
+        found = issue_list_page(store, status=status, now=NOW)
         assert titles(found) == expected
-    staging = pages.issue_list_page(store, status="all", environment="staging", now=NOW)
+    staging = issue_list_page(store, status="all", environment="staging", now=NOW)
     assert titles(staging) == ["fixed"]
     assert [tab.count for tab in staging.tabs] == [0, 0, 1, 0, 1]
     assert [menu.current for menu in staging.menus] == ["staging", "Breaking now"]
@@ -152,12 +156,12 @@ def test_the_list_has_pages_of_25_and_keeps_what_was_asked(store: Store) -> None
     with writing(store) as connection:
         for number in range(60):
             add_issue(connection, title=str(number), last_seen=NOW - number)
-    page = pages.issue_list_page(store, sort="last_seen", page=2, now=NOW)
+    page = issue_list_page(store, sort="last_seen", page=2, now=NOW)
     assert titles(page) == [str(number) for number in range(25, 50)]
     assert (page.paging.first, page.paging.last, page.paging.total) == (26, 50, 60)
     assert page.paging.previous == {"sort": "last_seen"}
     assert page.paging.next == {"sort": "last_seen", "page": "3"}
-    beyond = pages.issue_list_page(store, page=99, now=NOW)
+    beyond = issue_list_page(store, page=99, now=NOW)
     assert beyond.rows == () and beyond.paging.next is None
 
 
@@ -170,7 +174,7 @@ def test_with_several_apps_the_list_says_whose_an_issue_is(store: Store) -> None
         )
         add_issue(connection, title="mine")
         add_issue(connection, title="theirs", project_id=2)
-    page = pages.issue_list_page(store, project=2, now=NOW)
+    page = issue_list_page(store, project=2, now=NOW)
     assert [(row.issue.title, row.issue.project) for row in page.rows] == [
         ("theirs", "blog")
     ]
@@ -194,7 +198,7 @@ def test_the_number_of_queries_does_not_grow_with_the_list(
             for _ in range(12):
                 add_issue(connection, hours={1: 1})
         statements.clear()
-        pages.issue_list_page(store, now=NOW)
+        issue_list_page(store, now=NOW)
         numbers.append(len([text for text in statements if "SELECT" in text]))
     assert numbers == [5, 5]
 
@@ -202,7 +206,7 @@ def test_the_number_of_queries_does_not_grow_with_the_list(
 def test_a_row_has_its_route_its_trend_and_its_marks(store_with: StoreWith) -> None:
     events = [samples.order_event(1), samples.order_event(2)]
     store = store_with(*events)
-    (row,) = pages.issue_list_page(store, now=NOW + 90).rows
+    (row,) = issue_list_page(store, now=NOW + 90).rows
     assert row.transaction == "shop.pay"
     assert row.trend.label == "2 events in the last 24 hours, at most 2 an hour"
     assert row.issue.is_new and not row.issue.is_regressed
@@ -291,7 +295,7 @@ def test_an_event_is_found_by_its_id_and_by_its_issue(store_with: StoreWith) -> 
 
 def test_issue_rows_are_ready_for_json(store_with: StoreWith) -> None:
     store = store_with(samples.order_event())
-    assert pages.issue_rows(store, now=NOW) == [
+    assert issue_rows(store, now=NOW) == [
         {
             "id": 1,
             "title": "KeyError: 'CHF'",
@@ -304,7 +308,7 @@ def test_issue_rows_are_ready_for_json(store_with: StoreWith) -> None:
             "last_seen": "2026-11-21T01:40:00Z",
         }
     ]
-    assert pages.issue_rows(store, status="resolved", now=time.time()) == []
+    assert issue_rows(store, status="resolved", now=time.time()) == []
 
 
 def test_feedback_is_listed_with_what_it_is_about(store_with: StoreWith) -> None:
@@ -342,5 +346,5 @@ def test_the_trend_of_the_list_reads_the_same_hours_as_the_order(store: Store) -
         issue_id = add_issue(connection, hours={0: 1, 23: 2, 24: 4})
     with store.reading() as connection:
         (row,) = reads.issues(connection, reads.Choice(), "now", HOUR, 1)
-    (shown,) = pages.issue_list_page(store, now=NOW).rows
+    (shown,) = issue_list_page(store, now=NOW).rows
     assert (row.id, row.recent_count, shown.trend.total) == (issue_id, 3, 3)

@@ -57,22 +57,6 @@ def test_a_moment_is_for_machines_and_for_people() -> None:
 
 
 @pytest.mark.parametrize(
-    ("timestamp", "expected"),
-    [
-        ("2026-11-21T01:40:00.500Z", 1_795_225_200.5),
-        ("2026-11-21T01:40:00", 1_795_225_200.0),
-        ("soon", None),
-        ("", None),
-        (None, None),
-    ],
-)
-def test_a_timestamp_is_read_or_is_none(
-    timestamp: str | None, expected: float | None
-) -> None:
-    assert words.seconds_of(timestamp) == expected
-
-
-@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("\x1b[31mred\x00\x7f", "␛[31mred␀␡"),
