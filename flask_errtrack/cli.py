@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,11 +14,12 @@ from flask.cli import AppGroup
 
 from .client import Client
 from .diagnosis import Finding, findings_of
-from .errors import ErrTrackError, StoreError
+from .errors import StoreError
 from .host import CLIENT_KEY, KEYS_KEY, TRACKER_KEY
 
 if TYPE_CHECKING:
     from .tracker import Tracker
+    from .tracker.store import Status, Store
 
 errtrack_commands = AppGroup("errtrack", help="Look at the app's errors.")
 
@@ -82,7 +84,8 @@ def issues_command(status: str, style: str, limit: int) -> None:
     """List the issues, what breaks most people now first."""
     from .tracker.dashboard.issue_list import issue_rows
 
-    rows = issue_rows(_tracker().store, status=status, limit=limit, now=time.time())
+    with _store() as store:
+        rows = issue_rows(store, status=status, limit=limit, now=time.time())
     if style == "json":
         click.echo(json.dumps(rows, indent=2))
     elif not rows:
@@ -99,7 +102,8 @@ def show_command(event_or_issue: str) -> None:
     from .tracker.dashboard.markdown import event_as_markdown
     from .tracker.dashboard.pages import find_event
 
-    found = find_event(_tracker().store, event_or_issue)
+    with _store() as store:
+        found = find_event(store, event_or_issue)
     if found is None:
         raise click.ClickException(
             f"there is no event or issue {event_or_issue!r}; "
@@ -139,7 +143,8 @@ def login_link_command(base_url: str | None) -> None:
     """Print a link that opens the dashboard; it is good for ten minutes."""
     from .tracker.dashboard.access import login_token
 
-    _tracker()
+    with _store() as store:
+        store.check()
     base_url = base_url or (
         None if current_app.config["SERVER_NAME"] else "http://localhost:5000"
     )
@@ -152,14 +157,16 @@ def login_link_command(base_url: str | None) -> None:
 @errtrack_commands.command("upgrade")
 def upgrade_command() -> None:
     """Bring the tracker's tables up to date; SQLite does it by itself."""
-    _tracker().store.upgrade()
+    with _store() as store:
+        store.upgrade()
     click.echo("The tracker's tables are up to date.")
 
 
 @errtrack_commands.command("prune")
 def prune_command() -> None:
     """Delete events older than retention_days; the counts stay."""
-    count = _tracker().store.prune()
+    with _store() as store:
+        count = store.prune()
     click.echo(f"{count} events were deleted.")
 
 
@@ -187,7 +194,9 @@ def _client() -> Client:
     return client
 
 
-def _tracker() -> Tracker:
+@contextmanager
+def _store() -> Iterator[Store]:
+    """Yield the store of the app's tracker; what is wrong with it ends the command."""
     tracker: Tracker | None = current_app.extensions.get(TRACKER_KEY)
     if tracker is None:
         raise click.ClickException(
@@ -195,10 +204,9 @@ def _tracker() -> Tracker:
             f"{_destination(_client())}"
         )
     try:
-        tracker.store.check()
+        yield tracker.store
     except StoreError as error:
         raise click.ClickException(str(error)) from error
-    return tracker
 
 
 def _destination(client: Client) -> str:
@@ -209,18 +217,14 @@ def _destination(client: Client) -> str:
     return f"the tracker of this app, see {client.config.url_prefix}/"
 
 
-def _set_status(issue_ids: Sequence[int], status: Any) -> None:
-    store = _tracker().store
+def _set_status(issue_ids: Sequence[int], status: Status) -> None:
     unknown = []
-    for issue_id in issue_ids:
-        try:
-            is_known = store.set_status(issue_id, status)
-        except ErrTrackError as error:
-            raise click.ClickException(str(error)) from error
-        if is_known:
-            click.echo(f"Issue {issue_id} is {status}.")
-        else:
-            unknown.append(str(issue_id))
+    with _store() as store:
+        for issue_id in issue_ids:
+            if store.set_status(issue_id, status):
+                click.echo(f"Issue {issue_id} is {status}.")
+            else:
+                unknown.append(str(issue_id))
     if unknown:
         raise click.ClickException(
             f"there is no issue {', '.join(unknown)}; "

@@ -107,6 +107,10 @@ class Client(ScopeApi):
     def _pushed_scope(self) -> AbstractContextManager[Scope]:
         return self._scopes.pushed()
 
+    def is_nested(self, environ: dict[str, Any]) -> bool:
+        """Tell whether a request that begins has to be isolated."""
+        return self._scopes.is_nested(environ)
+
     def isolated(self, environ: dict[str, Any]) -> AbstractContextManager[None]:
         """Let nothing of outer work show in a request that begins."""
         return self._scopes.isolated(environ)
@@ -290,8 +294,8 @@ class Client(ScopeApi):
 
     def end_request(self) -> None:
         """Send the events that waited for a better report, which did not come."""
-        scope = self._scopes.on_g()
-        if scope is not None and scope.work.held:
+        scope = self._scopes.on_g() if self._delivery.holding else None
+        if scope is not None:
             self._delivery.send_held(scope.work)
 
     def _identify(self, event: Event) -> Event:

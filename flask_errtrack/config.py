@@ -123,7 +123,6 @@ class Config:
         (),
         check.list_of(check.exception, "exception classes or dotted names"),
         "Classes or dotted names that are not captured; subclasses count.",
-        shown="[]",
     )
     sample_rate: float | Callable[[Mapping[str, Any]], float] = option(
         "Choice",
@@ -148,10 +147,9 @@ class Config:
         (),
         check.NAMES,
         "More packages whose frames are in-app.",
-        shown="[]",
     )
     in_app_exclude: Sequence[str] = option(
-        "Content", (), check.NAMES, "Packages whose frames are not in-app.", shown="[]"
+        "Content", (), check.NAMES, "Packages whose frames are not in-app."
     )
     include_local_variables: bool = option(
         "Content", True, check.FLAG, "Local variables of the frames."
@@ -190,7 +188,6 @@ class Config:
         (),
         check.NAMES,
         "Attributes of the Flask-Login user to send beside the id.",
-        shown="[]",
     )
     user_callback: Callable[[Any], Any] | None = option(
         "Privacy",
@@ -200,14 +197,13 @@ class Config:
         "Flask-Login.",
     )
     scrub_keys: Sequence[str] = option(
-        "Privacy", (), check.NAMES, "More names whose values are redacted.", shown="[]"
+        "Privacy", (), check.NAMES, "More names whose values are redacted."
     )
     scrub_patterns: Sequence[re.Pattern[str]] = option(
         "Privacy",
         (),
         check.list_of(check.pattern, "regular expressions"),
         "More regular expressions that are redacted wherever they match.",
-        shown="[]",
     )
     logging: bool = option(
         "Logging", True, check.FLAG, "Log records become breadcrumbs and events."

@@ -33,6 +33,8 @@ class Delivery:
         self._find_transport = find_transport
         self._host = host
         self._dropped = dropped
+        #: Where events wait: mostly nowhere, which spares a look at each request.
+        self.holding: set[Work] = set()
 
     def send(
         self,
@@ -57,6 +59,7 @@ class Delivery:
         self._host.show_event_id(work.event_id)
         if envelope is not None and may_wait:
             work.held[event_id] = envelope
+            self.holding.add(work)
             self.send_held(work, _MAX_HELD)
         return event_id if is_accepted else None
 
@@ -67,6 +70,8 @@ class Delivery:
             if envelope is not None and not self._deliver(envelope):
                 work.discard(event_id)
                 self._host.show_event_id(work.event_id)
+        if not work.held:
+            self.holding.discard(work)
 
     def _deliver(self, envelope: Envelope) -> bool:
         transport = self._find_transport()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -80,16 +81,14 @@ def event_from_message(
     return event
 
 
+@dataclass(frozen=True)
 class _Link:
     """An exception and its place in the tree."""
 
-    def __init__(
-        self, error: BaseException, number: int, parent: int | None, source: str
-    ) -> None:
-        self.error = error
-        self.number = number
-        self.parent = parent
-        self.source = source
+    error: BaseException
+    number: int
+    parent: int | None
+    source: str
 
     def children(self) -> list[tuple[BaseException, str]]:
         error = self.error

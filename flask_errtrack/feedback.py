@@ -201,11 +201,11 @@ class Feedback:
         except BadToken as error:
             # Text that came with a forged token could be anybody's: not shown.
             if not error.is_expired:
-                return _refusal(FeedbackPage(problem=_FORGED), _FORGED)
-            return _refusal(FeedbackPage("", answers, _EXPIRED), _EXPIRED)
+                return _refusal(_FORGED)
+            return _refusal(_EXPIRED, answers)
         problem = answers.problem() or self._hand_on(answers.report(event_id))
         if problem:
-            return _refusal(FeedbackPage(token, answers, problem), problem)
+            return _refusal(problem, answers, token)
         if _prefers_json():
             return _finished(jsonify(event_id=event_id), 200)
         return _finished(Response(_render("feedback", FeedbackPage())), 200)
@@ -219,11 +219,13 @@ class Feedback:
         return None
 
 
-def _refusal(page: FeedbackPage, problem: Problem) -> Response:
+def _refusal(
+    problem: Problem, answers: Answers = Answers(), token: str = ""
+) -> Response:
     if _prefers_json():
         answer = jsonify(error=problem.message, field=problem.field)
     else:
-        answer = Response(_render("feedback", page))
+        answer = Response(_render("feedback", FeedbackPage(token, answers, problem)))
     return _finished(answer, problem.status)
 
 

@@ -58,9 +58,9 @@ class AppHooks:
         app.app_ctx_globals_class = globals_class(app)
         # Held weakly; it lives because the app holds the functions below.
         flask.got_request_exception.connect(self._see_exception, app)
-        app.after_request(self._finish_request)
-        app.teardown_request(self._tear_down)
-        app.teardown_appcontext(self._tear_down_context)
+        app.after_request(_function_of(self._finish_request))
+        app.teardown_request(_function_of(self._tear_down_request))
+        app.teardown_appcontext(_function_of(self._tear_down_context))
         handle = self._see_http_exceptions(app.handle_http_exception)
         app.handle_http_exception = handle  # type: ignore[method-assign]
         app.wsgi_app = self._wsgi_app  # type: ignore[method-assign]
@@ -78,8 +78,10 @@ class AppHooks:
             self._is_first_request = False
             with guard("completing the set-up"):
                 self._on_first_request()
+        start = self._tell_event_id(environ, start_response)
+        if not self._client.is_nested(environ):
+            return self.call(wsgi_app, environ, start)
         with self._client.isolated(environ):
-            start = self._tell_event_id(environ, start_response)
             return self.call(wsgi_app, environ, start)
 
     def see_wsgi_error(
@@ -155,25 +157,39 @@ class AppHooks:
         return handle_http_exception
 
     def _finish_request(self, response: Response) -> Response:
-        with guard("finishing a request"):
-            if response.is_streamed and not response.direct_passthrough:
-                request: Any = flask.request
-                request = request._get_current_object()
-                keep_login(request)
-                see_error = partial(
-                    self.see_wsgi_error, environ=request.environ, request=request
-                )
-                response.response = WatchedStream(response.response, see_error)
-            self._client.end_request()
+        if response.is_streamed and not response.direct_passthrough:
+            with guard("watching a stream"):
+                self._watch_stream(response)
+        self._client.end_request()
         return response
 
-    def _tear_down(self, error: BaseException | None) -> None:
-        if error is not None and _is_error(error):
-            self._client.capture_exception(error, mechanism="flask", handled=False)
+    def _watch_stream(self, response: Response) -> None:
+        request: Any = flask.request
+        request = request._get_current_object()
+        keep_login(request)
+        see_error = partial(
+            self.see_wsgi_error, environ=request.environ, request=request
+        )
+        response.response = WatchedStream(response.response, see_error)
+
+    def _tear_down_request(self, error: BaseException | None) -> None:
+        self._see_end(error)
         self._client.end_request()
 
     def _tear_down_context(self, error: BaseException | None) -> None:
-        self._tear_down(_error_of_command() if error is None else error)
+        self._see_end(_error_of_command() if error is None else error)
+
+    def _see_end(self, error: BaseException | None) -> None:
+        if error is not None and _is_error(error):
+            self._client.capture_exception(error, mechanism="flask", handled=False)
+
+
+def _function_of(method: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A plain function that calls a method.
+
+    Flask asks at each request whether it is async, and a method takes twice as long.
+    """
+    return lambda argument: method(argument)
 
 
 def _watched_class(kind: type[Flask]) -> type[Flask]:
@@ -185,11 +201,10 @@ def _watched_class(kind: type[Flask]) -> type[Flask]:
     def call(
         app: Flask, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
-        wsgi_app: WSGIApplication = partial(kind.__call__, app)
         if isinstance(app.wsgi_app, WatchedWsgiApp):
-            return wsgi_app(environ, start_response)
+            return kind.__call__(app, environ, start_response)
         hooks: AppHooks = app.extensions[HOOKS_KEY]
-        return hooks.call(wsgi_app, environ, start_response)
+        return hooks.call(partial(kind.__call__, app), environ, start_response)
 
     own = {"__call__": call, "__module__": kind.__module__, "__doc__": kind.__doc__}
     return type(kind.__name__, (kind,), own)

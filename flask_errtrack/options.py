@@ -225,4 +225,6 @@ def options_as_rst(config_class: Any) -> str:
 def _shown(field: dataclasses.Field[Any]) -> str:
     if field.metadata["shown"] is not None:
         return str(field.metadata["shown"])
+    if field.default == ():
+        return "[]"
     return "{}" if field.default is dataclasses.MISSING else repr(field.default)

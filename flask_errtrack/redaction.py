@@ -145,33 +145,42 @@ def named_rule(
         for match in _NAME.finditer(text):
             if match.start() < done or not is_secret_name(match["name"]):
                 continue
-            start, end = _value_after(match, text, in_source)
-            if start < end:
-                parts += [text[done:start], REDACTED]
-                done = end
+            value = _value_after(match, text, in_source)
+            if value is not None and value[0]:
+                parts += [text[done : value.start()], REDACTED]
+                done = value.end()
         return "".join((*parts, text[done:]))
 
     return Rule(positions, redact)
 
 
-def _value_after(name: re.Match[str], text: str, in_source: bool) -> tuple[int, int]:
-    """Where the value behind a name begins and ends; the same twice for none."""
-    nothing = name.end(), name.end()
+def _value_after(
+    name: re.Match[str], text: str, in_source: bool
+) -> re.Match[str] | None:
+    """The value behind a name, if one stands there that may be a secret."""
     body = _body_of_quoted(text, name.end())
     if "," in name["between"] and not _is_pair(name, text, body):
-        return nothing
+        return None
     is_loose = not name["quote"] and name["between"] not in ("=", "%3D", "%3d")
     if body is not None:
-        is_secret = _LITERAL.fullmatch(body[0]) if in_source else not is_loose
-        is_secret = is_secret or (len(body[0]) > 3 and not in_source)
-        return body.span() if is_secret and not _NOTHING.fullmatch(body[0]) else nothing
-    if in_source or _NOTHING.match(text, name.end()):
-        return nothing
+        return body if _is_quoted_secret(body[0], is_loose, in_source) else None
+    return None if in_source else _bare_value(text, name.end(), is_loose)
+
+
+def _is_quoted_secret(body: str, is_loose: bool, in_source: bool) -> bool:
+    if _NOTHING.fullmatch(body):
+        return False
+    if in_source:
+        return _LITERAL.fullmatch(body) is not None
+    return not is_loose or len(body) > 3
+
+
+def _bare_value(text: str, at: int, is_loose: bool) -> re.Match[str] | None:
+    if _NOTHING.match(text, at):
+        return None
     if is_loose:
-        bare = _PROSE.match(text, name.end())
-    else:
-        bare = _BRACKETS.match(text, name.end()) or _BARE.match(text, name.end())
-    return bare.span() if bare else nothing
+        return _PROSE.match(text, at)
+    return _BRACKETS.match(text, at) or _BARE.match(text, at)
 
 
 def _body_of_quoted(text: str, at: int) -> re.Match[str] | None:

@@ -12,7 +12,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar, Token
 from types import MappingProxyType
 from typing import Any
@@ -86,18 +86,17 @@ class ScopeHome:
         """Tell whether a context of the client's app is active."""
         return self._app is not None and has_app_context() and app_ctx.app is self._app
 
-    def isolated(self, environ: dict[str, Any]) -> AbstractContextManager[None]:
+    def is_nested(self, environ: dict[str, Any]) -> bool:
+        """Tell whether a request that begins would see the scope of an outer one."""
+        return self._environ_key in environ or self.is_in_app()
+
+    @contextmanager
+    def isolated(self, environ: dict[str, Any]) -> Iterator[None]:
         """Let a request begin with nothing of an outer one, which gets it back.
 
         Flask lends a request the ``g`` of an outer context, and an app may hand
         its own environment on.
         """
-        if self._environ_key in environ or self.is_in_app():
-            return self._isolated(environ)
-        return nullcontext()
-
-    @contextmanager
-    def _isolated(self, environ: dict[str, Any]) -> Iterator[None]:
         environ_scope = environ.pop(self._environ_key, None)
         holder = g._get_current_object() if self.is_in_app() else None
         lent = {} if holder is None else vars(holder)

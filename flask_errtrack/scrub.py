@@ -40,8 +40,6 @@ from .serialize import CUT_MARK, DATA_LIMITS, Serializer, safe_text
 _PROTOCOL_FIELDS = ("event_id", "timestamp", "platform", "level", "sdk")
 _MAX_DEPTH = 40
 _SOURCE_FIELDS = ("context_line", "pre_context", "post_context")
-
-
 # The protocol wants a mapping here.
 _MAPPINGS = ("cookies",)
 # Names that the shape of an event consists of.

@@ -6,7 +6,7 @@ Pure functions over names and values. Knows nothing of events or texts.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
@@ -68,35 +68,37 @@ def is_worth_it(secret: str) -> bool:
     return len(secret) >= MIN_SECRET_LENGTH and not secret.isspace()
 
 
-def secrets_of_settings(settings: Mapping[str, Any], depth: int = 0) -> set[str]:
+def secrets_of_settings(settings: Mapping[str, Any]) -> set[str]:
     """Return the secret values among an app's settings, also those inside URLs."""
-    found: set[str] = set()
-    for name, value in settings.items():
-        found |= _secrets_of_setting(name, value, depth)
-    return found
+    return {
+        secret
+        for name, text in _texts_of(settings.items())
+        for secret in _secrets_in(name, text)
+        if is_worth_it(secret)
+    }
 
 
-def _secrets_of_setting(name: Any, value: Any, depth: int) -> set[str]:
-    kind = type(value)
-    if kind in (dict, list, tuple):
-        if depth == _MAX_SETTINGS_DEPTH:
-            return set()
-        if kind is dict:
-            return secrets_of_settings(value, depth + 1)
-        found_in = (_secrets_of_setting(name, one, depth + 1) for one in value)
-        return {secret for found in found_in for secret in found}
-    if kind is bytes:
-        value = value.decode("utf-8", "replace")
-    elif kind is not str:
-        return set()
-    found = {password for url in URL_PASSWORD.finditer(value) for password in _of(url)}
-    if _is_secret_setting(str(name)) and "://" not in value:
-        found.add(value)
-    return {secret for secret in found if is_worth_it(secret)}
+def _texts_of(
+    settings: Iterable[tuple[Any, Any]], depth: int = 0
+) -> Iterator[tuple[Any, str]]:
+    """The texts in settings, each with the name that it stands under."""
+    for name, value in settings:
+        kind = type(value)
+        if kind is str:
+            yield name, value
+        elif kind is bytes:
+            yield name, value.decode("utf-8", "replace")
+        elif kind in (dict, list, tuple) and depth < _MAX_SETTINGS_DEPTH:
+            inside = value.items() if kind is dict else ((name, one) for one in value)
+            yield from _texts_of(inside, depth + 1)
 
 
-def _of(url: re.Match[str]) -> tuple[str, str]:
-    return url["password"], unquote(url["password"])
+def _secrets_in(name: Any, text: str) -> Iterator[str]:
+    for url in URL_PASSWORD.finditer(text):
+        yield url["password"]
+        yield unquote(url["password"])
+    if _is_secret_setting(str(name)) and "://" not in text:
+        yield text
 
 
 @lru_cache(maxsize=1024)

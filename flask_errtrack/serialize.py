@@ -213,7 +213,7 @@ class Serializer:
 
 
 def cut(text: str, limit: int) -> str:
-    """Return the first ``limit`` characters of a text, with a mark if there are more."""
+    """Return a text, or its first ``limit`` characters and a mark."""
     return text if len(text) <= limit else text[:limit] + CUT_MARK
 
 

@@ -12,7 +12,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ..envelope import Envelope
@@ -228,23 +228,28 @@ class BackgroundTransport:
         """
         failed: tuple[str, Exception] | None = None
         has_passed = False
-        tried = set(self._finished)
         if not outbox.names():
             return
         with outbox.turn():
-            while names := [name for name in outbox.names() if name not in tried]:
-                for name in names:
-                    if self._is_closing:
-                        return
-                    tried.add(name)
-                    try:
-                        has_passed |= self._deliver(transport, outbox, name)
-                    except (TransportError, OSError) as error:
-                        if failed or retry_after_seconds(error) is not None:
-                            raise
-                        failed = name, error
+            for name in self._untried(outbox):
+                try:
+                    has_passed |= self._deliver(transport, outbox, name)
+                except (TransportError, OSError) as error:
+                    if failed or retry_after_seconds(error) is not None:
+                        raise
+                    failed = name, error
             if failed and not (has_passed and self._is_out(outbox, *failed)):
                 raise failed[1]
+
+    def _untried(self, outbox: Outbox) -> Iterator[str]:
+        """The names of what waits, each once, until there is no more or it closes."""
+        tried = set(self._finished)
+        while names := [name for name in outbox.names() if name not in tried]:
+            for name in names:
+                if self._is_closing:
+                    return
+                tried.add(name)
+                yield name
 
     def _is_out(self, outbox: Outbox, name: str, error: Exception) -> bool:
         """Count a failure of one envelope among others; too many, and it is out."""

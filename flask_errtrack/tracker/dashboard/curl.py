@@ -97,9 +97,7 @@ def _body(data: Any, headers: list[tuple[str, str]]) -> list[str]:
     if isinstance(data, Mapping) and "multipart" in kind:
         # curl writes the header itself: it knows the boundary.
         headers[:] = [pair for pair in headers if pair[0].lower() != "content-type"]
-        return [
-            f"--form-string {quote(f'{key}={text}')}" for key, text in data.items()
-        ]
+        return [f"--form-string {quote(f'{key}={text}')}" for key, text in data.items()]
     if isinstance(data, Mapping) and "form" in kind:
         return [f"--data-raw {quote(urlencode(data, doseq=True))}"]
     return [f"--data-raw {quote(json.dumps(data, ensure_ascii=False))}"]

@@ -25,7 +25,6 @@ class Trend:
 
     path: str
     label: str
-    total: int
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def day_trend(per_hour: Mapping[int, int], now: float) -> Trend:
     label = f"{count(total, 'event')} in the last 24 hours"
     if total:
         label += f", at most {number(max(counts))} an hour"
-    return Trend(_path(counts), label, total)
+    return Trend(_path(counts), label)
 
 
 def daily_bars(per_hour: Mapping[int, int], now: float) -> list[Bar]:
