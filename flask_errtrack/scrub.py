@@ -11,6 +11,7 @@ import ast
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from itertools import accumulate
 from typing import Any, cast
 
@@ -204,13 +205,13 @@ def _is_card(number: int) -> bool:
 def _unquoted(value: str) -> set[str]:
     """A secret as it is, from a text that may be its ``repr``, even a cut one."""
     text = value.removesuffix(CUT_MARK)
-    if text[:1] in "b'\"":
-        try:
-            made = ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            made = text
-        text = made.decode("utf-8", "replace") if type(made) is bytes else text
-        text = made if type(made) is str else text
+    if text.startswith(("b", "'", '"')):
+        with suppress(ValueError, SyntaxError):
+            match ast.literal_eval(text):
+                case str(made):
+                    text = made
+                case bytes(made):
+                    text = made.decode("utf-8", "replace")
     return set() if _WORD.fullmatch(text) else {text, text.strip()}
 
 

@@ -197,6 +197,19 @@ def test_doctor_names_a_broken_database_and_fails(
     assert "!!" in result.output and "broken.db" in result.output
 
 
+@pytest.mark.parametrize(
+    "command", [["issues"], ["show", "1"], ["resolve", "1"], ["prune"], ["upgrade"]]
+)
+def test_a_command_says_what_is_wrong_with_the_database(
+    make_app: MakeApp, tmp_path: Path, command: list[str]
+) -> None:
+    (tmp_path / "broken.db").write_bytes(b"this is no database" * 100)
+    result = run(make_app(database_url=f"sqlite:///{tmp_path}/broken.db"), *command)
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: the tracker's database")
+    assert "is not an SQLite database" in result.output
+
+
 def test_doctor_never_shows_a_key(make_app: MakeApp) -> None:
     app = make_app(dsn="http://public:verysecretkey@127.0.0.1:9/1")
     output = run(app, "doctor").output

@@ -23,7 +23,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from ..errors import ConfigError, StoreError, own_work
 from . import migrations
-from .diagnosis import diagnose
+from .faults import diagnose
 from .migrations import SchemaState
 
 T = TypeVar("T")

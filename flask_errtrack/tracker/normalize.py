@@ -45,7 +45,7 @@ MAX_PAST_SECONDS = 30 * 86400
 MAX_FUTURE_SECONDS = 60
 MAX_TAGS = 200
 
-_EVENT_ID = re.compile("[0-9a-f]{32}")
+_PLAIN_ID = re.compile("[0-9a-f]{32}")
 
 
 def normalize_event(raw: object, received_at: float) -> Event:
@@ -75,13 +75,13 @@ def normalize_report(raw: object) -> UserReport | None:
     return cast("UserReport", report)
 
 
-def event_id(raw: Any, path: Path = (), notes: Notes | None = None) -> Any:
+def _event_id(raw: Any, path: Path, notes: Notes) -> Any:
     """An event id: 32 hex digits, however they were written."""
     if isinstance(raw, str):
         plain = raw.strip().replace("-", "").lower()
-        if _EVENT_ID.fullmatch(plain):
+        if _PLAIN_ID.fullmatch(plain):
             return plain
-    return DROPPED if notes is None else notes.drop(path, raw)
+    return notes.drop(path, raw)
 
 
 def _modern(raw: object) -> object:
@@ -294,7 +294,7 @@ _SOURCES = ("custom", "url", "route", "view", "component", "sanitized", "task")
 
 EVENT = fields(
     {
-        "event_id": event_id,
+        "event_id": _event_id,
         "timestamp": moment,
         "platform": text(64),
         "level": _LEVEL,
@@ -327,6 +327,6 @@ EVENT = fields(
 )
 
 _REPORT = fields(
-    {"event_id": event_id, "name": _SHORT, "email": _SHORT, "comments": _LONG},
+    {"event_id": _event_id, "name": _SHORT, "email": _SHORT, "comments": _LONG},
     comments="",
 )

@@ -104,7 +104,7 @@ class BackgroundTransport:
                 self._start()
 
     def has_leftovers(self) -> bool:
-        """Tell whether something waits that an earlier process left behind."""
+        """Tell whether something waits, such as what an earlier process left."""
         return bool(self.outbox.names())
 
     def flush(self, timeout_seconds: float) -> bool:

@@ -76,24 +76,21 @@ def request_of(event: Mapping[str, Any]) -> RequestView | None:
     if not request:
         return None
     url = full_url(request)
-    query = parse_qsl(request.get("query_string") or "", keep_blank_values=True)
-    groups = (
-        Group("Query", rows_of(query)),
-        Group("Headers", rows_of(request.get("headers") or [])),
-        Group("Cookies", rows_of(request.get("cookies") or {})),
-        Group("Environment", rows_of(request.get("env") or {})),
-    )
     data = request.get("data")
-    flask = (event.get("contexts") or {}).get("flask") or {}
     return RequestView(
         method=one_line(request.get("method") or "", 20),
         url=one_line(url, 1000),
         address=web_address(url) if len(url) <= 2000 else None,
-        groups=tuple(group for group in groups if group.rows),
+        groups=_request_groups(request),
         data=None if data in (None, "", {}, []) else value(data),
-        data_note=one_line(str(flask.get("request_body") or "")),
+        data_note=one_line(str(flask_context(event).get("request_body") or "")),
         curl=curl_of(request),
     )
+
+
+def flask_context(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what our client tells of Flask: route, body that was not read."""
+    return (event.get("contexts") or {}).get("flask") or {}
 
 
 def user_rows(event: Mapping[str, Any]) -> tuple[Row, ...]:
@@ -154,6 +151,17 @@ def rows_of(found: Mapping[str, Any] | Iterable[Any]) -> tuple[Row, ...]:
     if len(pairs) > MAX_ROWS:
         rows.append(Row("…", Value(f"{number(len(pairs) - MAX_ROWS)} more")))
     return tuple(rows)
+
+
+def _request_groups(request: Mapping[str, Any]) -> tuple[Group, ...]:
+    query = parse_qsl(request.get("query_string") or "", keep_blank_values=True)
+    groups = (
+        Group("Query", rows_of(query)),
+        Group("Headers", rows_of(request.get("headers") or [])),
+        Group("Cookies", rows_of(request.get("cookies") or {})),
+        Group("Environment", rows_of(request.get("env") or {})),
+    )
+    return tuple(group for group in groups if group.rows)
 
 
 def _without_type(found: Mapping[str, Any], name: str) -> dict[str, Any]:
