@@ -299,10 +299,12 @@ class Config:
             found[_known(name, f"option {name}")] = (f"option {name}", value)
         return cls(**{name: checked(_FIELDS[name], *found[name]) for name in found})
 
-    @property
-    def destination_key(self) -> str:
-        """Names where events go: what waits for one place never goes to another."""
-        where = repr((self.dsn and astuple(self.dsn), self.database_url))
+    def destination_key(self, database_url: str) -> str:
+        """Names where events go: what waits for one place never goes to another.
+
+        :param database_url: of the app's tracker, where there is no DSN.
+        """
+        where = repr(self.dsn and astuple(self.dsn) or database_url)
         return hashlib.sha256(where.encode()).hexdigest()[:16]
 
     def __repr__(self) -> str:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import weakref
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, Flask, current_app, g, has_app_context
+from flask import Blueprint, Flask, current_app, g, has_app_context, request
 
 from . import logging as log_records
 from .api import ScopeApi
@@ -198,12 +199,19 @@ class _Composer:
         # SQLAlchemy is for those who use the tracker.
         from .tracker import Tracker
 
-        url = self.config.database_url
         return Tracker(
-            url or f"sqlite:///{(self.instance / 'errtrack.db').as_posix()}",
+            self.database_url(),
             max_events_per_issue=self.config.max_events_per_issue,
             retention_days=self.config.retention_days,
         )
+
+    def database_url(self) -> str:
+        """The tracker's database; a file without a folder is in the instance folder."""
+        url, scheme = self.config.database_url or "sqlite:///errtrack.db", "sqlite:///"
+        path = url.removeprefix(scheme)
+        if not url.startswith(scheme) or path.startswith(":"):
+            return url
+        return scheme + (self.instance / path).as_posix()
 
     def make_transport(self, tracker: Tracker | None) -> Transport | None:
         config = self.config
@@ -224,9 +232,9 @@ class _Composer:
         outbox = self.config.outbox
         if outbox is False:
             return None
-        folder = self.instance / "errtrack-outbox" if outbox is True else Path(outbox)
+        folder = self.instance / ("errtrack-outbox" if outbox is True else outbox)
         # What waits for one destination never goes to another.
-        return folder / self.config.destination_key
+        return folder / self.config.destination_key(self.database_url())
 
     def serve(self, feedback: Feedback, tracker: Tracker | None) -> Blueprint:
         config = self.config
@@ -247,8 +255,21 @@ class _Composer:
             add_pages(blueprint, tracker.store, access)
         self.app.register_blueprint(blueprint)
         if config.error_page and not self.app.error_handler_spec[None].get(500):
-            self.app.register_error_handler(500, feedback.error_page)
+            self.app.register_error_handler(500, partial(self.answer_500, feedback))
         return blueprint
+
+    def answer_500(self, feedback: Feedback, error: Exception) -> Any:
+        """Answer with the ready-made page, unless the app handles such errors.
+
+        Flask asks a handler for a status before one for a class: the app's handler
+        for ``HTTPException`` would not be asked at all.
+        """
+        for name in (*request.blueprints, None):
+            handlers = self.app.error_handler_spec[name][None]
+            for kind in type(error).__mro__:
+                if kind in handlers:
+                    return self.app.ensure_sync(handlers[kind])(error)
+        return feedback.error_page(error)
 
     def complete(self, client: Client, blueprint: Blueprint | None) -> None:
         """Do what had to wait until the app is complete: at its first request."""

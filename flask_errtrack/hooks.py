@@ -61,8 +61,7 @@ class AppHooks:
         app.after_request(_function_of(self._finish_request))
         app.teardown_request(_function_of(self._tear_down_request))
         app.teardown_appcontext(_function_of(self._tear_down_context))
-        handle = self._see_http_exceptions(app.handle_http_exception)
-        app.handle_http_exception = handle  # type: ignore[method-assign]
+        self._watch_http_exceptions()
         app.wsgi_app = self._wsgi_app  # type: ignore[method-assign]
         app.extensions[HOOKS_KEY] = self
         app.__class__ = _watched_class(type(app))
@@ -144,17 +143,35 @@ class AppHooks:
         return start
 
     def _see_exception(self, sender: Flask, exception: Exception, **more: Any) -> None:
-        self._client.capture_exception(exception, mechanism="flask", handled=False)
+        # Flask-RESTful and its like send the signal for a 404, too.
+        if _is_error(exception):
+            self._capture(exception)
 
-    def _see_http_exceptions(self, handle: Callable[..., Any]) -> Callable[..., Any]:
+    def _watch_http_exceptions(self) -> None:
+        """See exceptions with an answer of their own, of which no signal tells.
+
+        Those of 500 and above are errors wherever they come from; any that gets as
+        far as ``handle_exception`` becomes a 500.
+        """
+        app: Any = self._app
+        watched = self._watched
+        app.handle_http_exception = watched(app.handle_http_exception, _is_error)
+        app.handle_exception = watched(app.handle_exception, _is_http_exception)
+
+    def _watched(
+        self, handle: Callable[..., Any], is_seen: Callable[[BaseException], bool]
+    ) -> Callable[..., Any]:
         @wraps(handle)
-        def handle_http_exception(*args: Any) -> Any:
-            error = args[-1]
-            if isinstance(error, HTTPException) and (error.code or 0) >= 500:
-                self._client.capture_exception(error, mechanism="flask", handled=False)
+        def watched(*args: Any) -> Any:
+            # Newer versions of Flask hand a context over before the exception.
+            if is_seen(args[-1]):
+                self._capture(args[-1])
             return handle(*args)
 
-        return handle_http_exception
+        return watched
+
+    def _capture(self, error: BaseException) -> None:
+        self._client.capture_exception(error, mechanism="flask", handled=False)
 
     def _finish_request(self, response: Response) -> Response:
         if response.is_streamed and not response.direct_passthrough:
@@ -181,7 +198,7 @@ class AppHooks:
 
     def _see_end(self, error: BaseException | None) -> None:
         if error is not None and _is_error(error):
-            self._client.capture_exception(error, mechanism="flask", handled=False)
+            self._capture(error)
 
 
 def _function_of(method: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -282,7 +299,13 @@ def _close(stream: Any) -> None:
 
 
 def _is_error(error: BaseException) -> bool:
-    """Whether an exception that ends a context is a fault, not a way to end."""
+    """Whether an exception is a fault, not an answer or a way to end."""
     if isinstance(error, HTTPException):
-        return (error.code or 0) >= 500
+        # abort(Response("…", 503)) has no code.
+        status = error.code or getattr(error.response, "status_code", None)
+        return status is not None and status >= 500
     return isinstance(error, Exception) and not isinstance(error, _CLICK_ENDS)
+
+
+def _is_http_exception(error: BaseException) -> bool:
+    return isinstance(error, HTTPException)

@@ -151,7 +151,7 @@ class FlaskHost(Host):
 
 
 def _path_of(error: BaseException) -> list[tuple[CodeType, int]]:
-    """Where an exception was raised, without Flask and what is around it."""
+    """Where an exception was raised, without Flask, our wraps, and what is around."""
     inside = dropwhile(
         lambda step: not _is_of_flask(step[0]), traceback.walk_tb(error.__traceback__)
     )
@@ -159,4 +159,5 @@ def _path_of(error: BaseException) -> list[tuple[CodeType, int]]:
 
 
 def _is_of_flask(frame: FrameType) -> bool:
-    return str(frame.f_globals.get("__name__")).startswith("flask.")
+    name = str(frame.f_globals.get("__name__"))
+    return name.partition(".")[0] in ("flask", __name__.partition(".")[0])

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import fnmatch
 import logging
+import sys
 import threading
 import weakref
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from typing import Any
 
 from .client import Client
 from .errors import guard, is_own_work, own_work
+from .scope import was_met
 from .serialize import safe_text
 from .wire import level_of
 
@@ -67,7 +69,9 @@ class LogWatcher:
         is_crumb = _is_at(record, self._breadcrumb_level) and place == "inside"
         if not (is_event or is_crumb) or self._is_excluded(record.name):
             return
-        if place == "inside" or (place == "outside" and is_alone):
+        if place == "outside" and not (is_alone and _is_news(record)):
+            return
+        if place != "elsewhere":
             self._tell(client, record, is_event, is_crumb)
 
     def _tell(
@@ -89,8 +93,8 @@ class LogWatcher:
     def _capture(self, client: Client, record: logging.LogRecord) -> None:
         hint = {"log_record": record}
         level, extra = level_of(record.levelno), _extra(record)
-        error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
-        if isinstance(error, BaseException):
+        error = _error_of(record)
+        if error is not None:
             client.capture_exception(
                 error,
                 mechanism="logging",
@@ -154,6 +158,21 @@ def _call_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
         watchers = tuple(_watchers)
         for watcher in watchers:
             watcher.see(record, is_alone=len(watchers) == 1)
+
+
+def _error_of(record: logging.LogRecord) -> BaseException | None:
+    error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+    return error if isinstance(error, BaseException) else None
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a record does not just tell of an error that a hook has seen.
+
+    Servers log what leaves the app: gunicorn with the exception, Werkzeug's with its
+    text alone while it is being handled.
+    """
+    error = _error_of(record) or sys.exception()
+    return error is None or not was_met(error)
 
 
 def _message(record: logging.LogRecord) -> str:

@@ -119,13 +119,19 @@ def dsn(value: Any) -> Dsn | None:
 
 
 def database_url(value: Any) -> str:
-    schemes = ("sqlite:///", "postgresql://", "postgresql+psycopg://")
+    schemes = (
+        "sqlite:///",
+        "postgresql://",
+        "postgresql+psycopg://",
+        "postgres://",
+    )
     if not isinstance(value, str) or not value.startswith(schemes):
         raise ValueError(
             "a URL that begins with sqlite:/// or postgresql://, such as "
             "postgresql://user:password@host/database"
         )
-    return value
+    # The scheme that many hosts hand out.
+    return value.replace("postgres://", "postgresql://", 1)
 
 
 def transport(value: Any) -> Any:

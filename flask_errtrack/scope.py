@@ -64,6 +64,11 @@ class Work:
         return self._mark in marks, marks.get(self._mark)
 
 
+def was_met(error: BaseException) -> bool:
+    """Tell whether an exception was met before, in any work."""
+    return bool(_stored_in(error).get(_MARK))
+
+
 def _stored_in(error: BaseException) -> dict[str, Any]:
     """The attributes of an exception, past what its class may make of a look."""
     stored: dict[str, Any] = object.__getattribute__(error, "__dict__")

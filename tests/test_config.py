@@ -258,14 +258,20 @@ def test_a_transport_is_a_keyword_argument_with_a_method_send() -> None:
 
 
 def test_what_waits_for_one_place_never_goes_to_another() -> None:
-    keys = {
-        load(dsn=dsn, database_url=url).destination_key
-        for dsn in (None, DSN, DSN.replace("/1", "/2"), DSN.replace("public", "p"))
-        for url in (None, "sqlite:////srv/a.db")
-    }
-    assert len(keys) == 8
-    assert load(dsn=DSN).destination_key == load(dsn=DSN, tags={}).destination_key
-    assert not any("verysecret" in key for key in keys)
+    urls = ("sqlite:////srv/a.db", "sqlite:////srv/b.db")
+    dsns = (DSN, DSN.replace("/1", "/2"), DSN.replace("public", "p"))
+    trackers = {load().destination_key(url) for url in urls}
+    servers = {load(dsn=dsn).destination_key(urls[0]) for dsn in dsns}
+    assert len(trackers | servers) == 5
+    assert servers == {load(dsn=dsn).destination_key(urls[1]) for dsn in dsns}
+    assert not any("verysecret" in key for key in servers)
+
+
+def test_the_scheme_that_many_hosts_hand_out_is_postgresql() -> None:
+    url = "postgres://user:password@host/database"
+    assert load(database_url=url).database_url == url.replace(
+        "postgres:", "postgresql:"
+    )
 
 
 def test_the_option_tables_have_a_row_an_option() -> None:

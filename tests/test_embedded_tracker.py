@@ -242,3 +242,23 @@ def test_without_a_query_in_the_apps_own_database(
     assert seen == [1]
     with app.app_context():
         db.engine.dispose()
+
+
+def test_a_relative_database_is_in_the_instance_folder(make_app: MakeApp) -> None:
+    app = shop(make_app, database_url="sqlite:///data/errors.db", outbox="waiting")
+    app.test_client().get("/broken/1")
+    assert flushed(app)
+    assert (Path(app.instance_path) / "data" / "errors.db").is_file()
+    assert (Path(app.instance_path) / "waiting").is_dir()
+
+
+def test_two_apps_with_one_outbox_folder_never_mix(
+    make_app: MakeApp, tmp_path: Path
+) -> None:
+    one, other = (shop(make_app, outbox=str(tmp_path / "outbox")) for _ in range(2))
+    one.test_client().get("/broken/1")
+    other.test_client().get("/broken/2?only=other")
+    assert flushed(one) and flushed(other)
+    assert "1 event" in one.test_client().get("/errtrack/").text
+    assert "only=other" not in one.test_client().get("/errtrack/issues/1").text
+    assert "only=other" in other.test_client().get("/errtrack/issues/1").text

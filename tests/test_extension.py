@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from conftest import MakeApp
-from flask import Flask, g, render_template_string
+from flask import Blueprint, Flask, abort, g, render_template_string
 from flask_wtf.csrf import CSRFProtect
 from places import fail, visit
+from werkzeug.exceptions import HTTPException
 
 from flask_errtrack import Client, ErrTrack
 from flask_errtrack.transports import BackgroundTransport, MemoryTransport
@@ -160,3 +161,23 @@ def test_the_failing_line_is_in_the_event(app: Flask, sent: MemoryTransport) -> 
     frame = sent.events[0]["exception"]["values"][0]["stacktrace"]["frames"][-1]
     assert (frame["function"], frame["in_app"]) == ("fail", True)
     assert "broken on purpose" in frame["context_line"]
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_the_ready_made_page_leaves_the_apps_own_handler_alone(
+    make_app: MakeApp, sent: MemoryTransport, is_first: bool
+) -> None:
+    def answer(error: HTTPException) -> tuple[str, int]:
+        return f"ours: {error.code}", error.code or 500
+
+    app = make_app(transport=sent, error_page=True)
+    api = Blueprint("api", __name__)
+    api.add_url_rule("/api", "api", lambda: str(1 / 0))
+    (app if is_first else api).register_error_handler(HTTPException, answer)
+    app.register_blueprint(api)
+    app.add_url_rule("/broken", "broken", lambda: str(1 / 0))
+    app.add_url_rule("/abort", "abort", lambda: abort(500))
+    client = app.test_client()
+    assert client.get("/api").text == "ours: 500"
+    own = [client.get(path).text == "ours: 500" for path in ("/broken", "/abort")]
+    assert own == [is_first, is_first]

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 
+import flask
 import pytest
 from conftest import MakeApp
 from flask import Flask, request
+from flask.testing import FlaskClient
 from places import Broken, fail, visit
 
 from flask_errtrack import ErrTrack
@@ -293,3 +296,41 @@ def test_no_hook_is_called_for_a_healthy_request(
     app = make_app(transport=sent, **dict.fromkeys(hooks, fail))
     app.add_url_rule("/healthy", "healthy", lambda: "fine")
     assert app.test_client().get("/healthy").text == "fine"
+
+
+@pytest.mark.parametrize("code", [400, 404, 422])
+def test_an_extension_that_signals_what_it_answers_makes_no_event(
+    app: Flask, client: FlaskClient, sent: MemoryTransport, code: int
+) -> None:
+    """Flask-RESTful sends the signal for every exception of a resource."""
+    handle = app.handle_user_exception
+
+    def handle_like_restful(error: Any) -> Any:
+        flask.got_request_exception.send(app, exception=error)
+        return handle(error)
+
+    app.__dict__["handle_user_exception"] = handle_like_restful
+    app.add_url_rule("/resource", view_func=lambda: flask.abort(code))
+    assert client.get("/resource").status_code == code
+    assert sent.events == []
+
+
+def test_an_answer_that_turns_into_a_500_after_all_is_an_event(
+    app: Flask, client: FlaskClient, sent: MemoryTransport
+) -> None:
+    app.add_url_rule("/", view_func=lambda: "fine")
+    app.after_request(lambda response: flask.abort(404))
+    assert client.get("/").status_code == 500
+    assert len(sent.events) == 1
+
+
+def test_abort_with_a_response_of_500_or_above_is_an_event(
+    app: Flask, client: FlaskClient, sent: MemoryTransport
+) -> None:
+    for status in (503, 409):
+        answer = flask.Response("no", status)
+        app.add_url_rule(f"/{status}", str(status), partial(flask.abort, answer))
+    for status in (503, 409):
+        assert client.get(f"/{status}").status_code == status
+    (event,) = sent.events
+    assert event["transaction"] == "503"
