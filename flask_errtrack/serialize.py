@@ -57,6 +57,8 @@ _CONTAINERS: tuple[type[Collection[Any]], ...] = (
 _LOOK_DEPTH = 3
 _LOOK_ITEMS = 20
 _NO_LOOK = (type, FunctionType, MethodType, ModuleType, Enum)
+# Within these every number is one of JSON, for every reader.
+_SMALL = 2**53
 _PLAIN = (str, int, float, bool, bytes, type(None))
 _AS_TEXT = (
     *(date, datetime, time_of_day, timedelta, Decimal, UUID),
@@ -94,6 +96,7 @@ class Serializer:
     def __init__(self, limits: Limits, budget_seconds: float = 0.1) -> None:
         self.limits = limits
         self._left = limits.values
+        self._short_length = min(SHORT_TEXT_LENGTH, limits.text_length)
         self._deadline = time.perf_counter() + budget_seconds
         self._slow: set[type] = set()
         self._open: set[int] = set()
@@ -108,7 +111,7 @@ class Serializer:
         if kind is str:
             return self.text(value)
         if kind is int or kind is float:
-            return _number(value)
+            return value if -_SMALL < value < _SMALL else _number(value)
         if id(value) in self._open:
             return "<cyclic>"
         self._open.add(id(value))
@@ -122,6 +125,8 @@ class Serializer:
 
     def text(self, value: str) -> str:
         """Return a text, cut to the limit."""
+        if len(value) <= self._short_length:
+            return repr(value) if self.limits.quoted else value
         limit = self.limits.text_length if self._left > 0 else SHORT_TEXT_LENGTH
         self._left -= min(len(value), limit) // SHORT_TEXT_LENGTH
         if len(value) > limit:
@@ -158,7 +163,9 @@ class Serializer:
         if depth >= self.limits.depth or self._left <= 0:
             return f"<{count} items>" if count else {}
         found = {
-            self._key(key): self(item, depth + 1)
+            key
+            if type(key) is str and len(key) < self._short_length
+            else self._key(key): (self(item, depth + 1))
             for key, item in islice(items, self.limits.items)
         }
         if count > self.limits.items:
@@ -185,8 +192,8 @@ class Serializer:
         for base in (bytes, bytearray):
             if issubclass(kind, base):
                 limit = self.limits.text_length
-                cut = CUT_MARK if base.__len__(value) > limit else ""
-                return f"{bytes(base.__getitem__(value, slice(limit)))!r}{cut}"
+                mark = CUT_MARK if base.__len__(value) > limit else ""
+                return f"{bytes(base.__getitem__(value, slice(limit)))!r}{mark}"
         if kind in _AS_TEXT:
             return str(value)
         return self._repr(value, kind)

@@ -97,7 +97,7 @@ class StackReader:
             return True
         if path.startswith("<"):
             return False
-        path = os.path.normcase(os.path.abspath(path))
+        path = os.path.normcase(_absolute(path))
         if any(folder in path.split(os.sep) for folder in _LIBRARY_FOLDERS):
             return False
         return not path.startswith(_LIBRARY_PATHS)
@@ -110,7 +110,7 @@ class StackReader:
         module = _module_of(frame)
         made = Frame(
             filename=_short_path(path, module),
-            abs_path=path if path.startswith("<") else os.path.abspath(path),
+            abs_path=_absolute(path),
             module=module or None,
             function=code.co_qualname,
             lineno=lineno,
@@ -166,6 +166,11 @@ def _is_inside(module: str, packages: Sequence[str]) -> bool:
 
 
 @lru_cache(maxsize=2048)
+def _absolute(path: str) -> str:
+    return path if path.startswith("<") else os.path.abspath(path)
+
+
+@lru_cache(maxsize=2048)
 def _short_path(path: str, module: str) -> str:
     """The path from the folder that the module was imported from."""
     if path.startswith("<"):
@@ -184,7 +189,10 @@ def _line(line: str) -> str:
 
 
 def _lines(lines: Sequence[str], start: int, stop: int) -> list[str]:
-    return [_line(line) for line in lines[max(start, 0) : stop]]
+    return [
+        line.rstrip("\r\n") if len(line) <= MAX_LINE_LENGTH else _line(line)
+        for line in lines[max(start, 0) : stop]
+    ]
 
 
 def _add_columns(
@@ -218,17 +226,19 @@ def _variables(frame: FrameType, serialize: Serializer) -> dict[str, Any]:
     if type(found) not in _KINDS_OF_LOCALS:
         # Code that runs in a namespace of its own making: it may do anything.
         return {}
-    is_module = frame.f_code.co_name == "<module>"
-    wanted = (
-        (name, value)
-        for name, value in found.items()
-        if type(name) is str and not (is_module and _is_definition(name, value))
-    )
-    return {name: serialize(value) for name, value in islice(wanted, MAX_VARIABLES)}
+    items = found.items()
+    if frame.f_code.co_name == "<module>":
+        items = {
+            name: one for name, one in items if not _is_definition(name, one)
+        }.items()
+    return {
+        name: serialize(value)
+        for name, value in islice(items, MAX_VARIABLES)
+        if type(name) is str
+    }
 
 
 def _is_definition(name: str, value: Any) -> bool:
     """A module's locals are its globals: mostly imports, and not what failed."""
-    return (
-        name.startswith("__") or issubclass(type(value), ModuleType) or callable(value)
-    )
+    is_dunder = type(name) is str and name.startswith("__")
+    return is_dunder or issubclass(type(value), ModuleType) or callable(value)
