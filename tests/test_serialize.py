@@ -272,7 +272,7 @@ def test_many_slow_types_cost_no_more_than_the_budget() -> None:
     kinds = [slow_kind() for _ in range(50)]
     made = Serializer(DATA_LIMITS, budget_seconds=0.05)([kind() for kind, _ in kinds])
     assert len(made) == 50
-    assert 1 <= sum(len(calls) for _, calls in kinds) <= 4
+    assert sum(len(calls) for _, calls in kinds) <= 4
 
 
 def test_one_object_in_many_frames_is_asked_once() -> None:

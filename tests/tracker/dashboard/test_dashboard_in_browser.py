@@ -48,7 +48,10 @@ def test_issues_are_walked_opened_and_resolved_by_keyboard(
         page.keyboard.press("e")
         expect(links).to_have_count(2)
         expect(page).to_have_url(f"{url}/?sort=first_seen")
+        # The script of the new page has to run before it hears a key.
+        page.wait_for_load_state("load")
         page.keyboard.press("j")
+        expect(links.nth(0)).to_be_focused()
         page.keyboard.press("Enter")
         page.wait_for_url(f"{url}/issues/*")
         page.keyboard.press("e")
