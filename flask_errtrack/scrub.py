@@ -60,6 +60,8 @@ _SHAPE = frozenset(
 ) | {"values", "frames"}
 # What a hook may have put into an event without end.
 _MAX_VALUES = 100_000
+# No card has fewer digits.
+_MIN_CARD = 10**14
 # Names of fields and states, not secrets, in spite of the name before them.
 _WORD = re.compile("[a-z_]{1,14}")
 _EMPTY = ("", "''", '""', "b''", "None", "null")
@@ -87,7 +89,7 @@ class Scrubber:
 
         :param secrets: values to redact wherever they turn up.
         """
-        copy = _Copy(self.is_secret_name)
+        copy = _Copy(self.is_secret_name if self._keys else is_secret_name)
         made = copy.value(event)
         values = {value for value in (*secrets, *copy.redacted) if is_worth_it(value)}
         known = tuple(rules_of_secrets(values))
@@ -128,8 +130,8 @@ class _Copy:
             return value
         if value is None or kind is bool:
             return value
-        if kind is int and abs(value) < 2**63:
-            return REDACTED if _is_card(value) else value
+        if kind is int and -(2**63) < value < 2**63:
+            return REDACTED if value >= _MIN_CARD and _is_card(value) else value
         if depth < _MAX_DEPTH and self._left > 0:
             if issubclass(kind, dict):
                 return self._dict(dict.items(value), depth)
@@ -149,6 +151,9 @@ class _Copy:
             self.texts.add(name)
             if self._is_secret_name(name) and not _is_nothing(item):
                 made[name] = self._redact(item, is_mapping=name in _MAPPINGS)
+            elif type(item) is str:
+                self.texts.add(item)
+                made[name] = item
             else:
                 made[name] = self.value(item, depth + 1)
         return made
