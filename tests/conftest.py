@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from flask.testing import FlaskClient
 from jsonschema import Draft7Validator
 
 from flask_errtrack import ErrTrack
+from flask_errtrack import logging as log_records
 from flask_errtrack.errors import swallowed_errors_raise
 from flask_errtrack.event import Event
 from flask_errtrack.transports import MemoryTransport
@@ -23,6 +25,14 @@ MakeTransport = Callable[[], MemoryTransport]
 _SCHEMA = Draft7Validator(
     json.loads((Path(__file__).parent / "event.schema.json").read_text())
 )
+
+
+@pytest.fixture(autouse=True)
+def _no_app_is_left() -> None:
+    """What earlier tests dropped is collected: their apps would see log records."""
+    if log_records._watchers:
+        gc.collect()
+    assert not log_records._watchers
 
 
 @pytest.fixture(autouse=True)
