@@ -16,6 +16,7 @@ from .client import Client
 from .diagnosis import Finding, findings_of
 from .errors import StoreError
 from .host import CLIENT_KEY, KEYS_KEY, TRACKER_KEY
+from .transports import BackgroundTransport
 
 if TYPE_CHECKING:
     from .tracker import Tracker
@@ -58,7 +59,7 @@ def test_command() -> None:
     if not client.flush(client.config.timeout_seconds + 1):
         problem = getattr(client.transport, "last_error", None) or "it takes too long"
         raise click.ClickException(
-            f"it is not delivered yet: {problem}\nIt waits in the outbox; "
+            f"it is not delivered yet: {problem}\n{_where_it_waits(client)}; "
             "`flask errtrack doctor` tells more."
         )
     dropped = getattr(client.transport, "dropped", {})
@@ -215,6 +216,13 @@ def _destination(client: Client) -> str:
     if client.config.transport is not None:
         return f"the transport {type(client.config.transport).__name__}"
     return f"the tracker of this app, see {client.config.url_prefix}/"
+
+
+def _where_it_waits(client: Client) -> str:
+    transport = client.transport
+    if isinstance(transport, BackgroundTransport) and not transport.spare.names():
+        return "It waits in the outbox"
+    return "It waits in memory only, and is lost when this process ends"
 
 
 def _set_status(issue_ids: Sequence[int], status: Status) -> None:

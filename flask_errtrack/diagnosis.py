@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,6 +124,18 @@ def _problem_of_folder(folder: Path) -> str | None:
         return f"{folder} cannot be made: {place} is not a folder"
     if not os.access(place, os.W_OK | os.X_OK):
         return f"{folder} cannot be written"
+    return _problem_of_writing(folder) if place == folder else None
+
+
+def _problem_of_writing(folder: Path) -> str | None:
+    """Write a file and remove it again: only that finds a disk that is full."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(4096))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return f"{folder} cannot be written: {error}"
     return None
 
 

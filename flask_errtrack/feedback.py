@@ -24,6 +24,8 @@ MAX_AGE_SECONDS = 24 * 60 * 60
 #: What Sentry takes; it refuses a longer report, and the words would be lost.
 MAX_COMMENTS_CHARS = 4096
 MAX_PERSON_CHARS = 200
+#: The longest report takes 50 kB, as each byte of it may be written as ``%C3``.
+MAX_FORM_BYTES = 64 * 1024
 
 _PURPOSE = "feedback"
 _CONTENT_SECURITY_POLICY = (
@@ -44,6 +46,12 @@ _FORGED = Problem(
     403,
     "This form was not made by this site, so nothing was sent. Please go back to "
     "the page with the error and use the form there.",
+)
+_TOO_LARGE = Problem(
+    413,
+    "Your text is too long, so nothing was sent. Please go back to it, shorten it to "
+    f"at most {MAX_COMMENTS_CHARS:,} characters, and send it again.",
+    "comments",
 )
 _EXPIRED = Problem(
     410,
@@ -194,6 +202,8 @@ class Feedback:
         return _finished(response, 500)
 
     def _receive(self) -> Response:
+        if _is_too_large():
+            return _refusal(_TOO_LARGE)
         token = request.form.get("token", "")
         answers = Answers.from_form(request.form)
         try:
@@ -240,6 +250,13 @@ def _finished(response: Response, status: int) -> Response:
     response.headers["Cache-Control"] = "no-store"
     response.headers["Content-Security-Policy"] = _CONTENT_SECURITY_POLICY
     return response
+
+
+def _is_too_large() -> bool:
+    """Tell it before the form is read; a browser says how long its form is."""
+    # Not request.max_content_length: before Flask 3.1 it cannot be set.
+    length = request.content_length
+    return length > MAX_FORM_BYTES if length else "Transfer-Encoding" in request.headers
 
 
 def _prefers_json() -> bool:

@@ -16,6 +16,7 @@ from werkzeug.test import TestResponse
 from flask_errtrack.feedback import (
     MAX_AGE_SECONDS,
     MAX_COMMENTS_CHARS,
+    MAX_FORM_BYTES,
     MAX_PERSON_CHARS,
     Answers,
 )
@@ -127,6 +128,40 @@ def test_what_has_to_be_mended_is_said_at_its_field(
     )
     assert page.text.count('aria-invalid="true"') == 1
     assert site.reports == []
+
+
+@pytest.mark.parametrize("length", [MAX_FORM_BYTES + 1, 3_000_000])
+def test_a_form_that_is_far_too_large_is_refused_kindly_and_not_read(
+    length: int,
+) -> None:
+    site = Site()
+    form = {"comments": "y" * length}
+    answer, page = post(site, form, JSON), post(site, form)
+    assert answer.status_code == page.status_code == 413
+    assert "at most 4,096 characters" in page.text
+    assert answer.get_json()["error"] in page.text
+    assert "yyy" not in page.text
+    assert site.reports == []
+
+
+def test_a_form_of_unknown_length_is_not_read() -> None:
+    response = (
+        Site()
+        .app.test_client()
+        .post(
+            "/errtrack/feedback",
+            headers={"Transfer-Encoding": "chunked"},
+            environ_overrides={"CONTENT_LENGTH": ""},
+        )
+    )
+    assert response.status_code == 413
+
+
+def test_the_longest_report_is_not_too_large() -> None:
+    site = Site()
+    assert (
+        post(site, {"comments": "\U0001f600" * MAX_COMMENTS_CHARS}).status_code == 200
+    )
 
 
 def test_a_line_break_counts_as_one_character_as_in_the_browser() -> None:

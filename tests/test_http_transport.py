@@ -8,10 +8,12 @@ import shutil
 import ssl
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count, repeat
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,10 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.status = 200
         self.headers: dict[str, str] = {}
+        self.answer: Iterable[bytes] = (b"{}",)
+        self.answer_bytes = 2
+        self.written_bytes = 0
+        self.connections: set[int] = set()
         self.requests: list[tuple[str, dict[str, str], bytes]] = []
 
     @property
@@ -55,12 +61,15 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.requests.append((self.path, dict(self.headers), body))
+        self.server.connections.add(self.client_address[1])
         self.send_response(self.server.status)
         for name, value in self.server.headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", "2")
+        self.send_header("Content-Length", str(self.server.answer_bytes))
         self.end_headers()
-        self.wfile.write(b"{}")
+        with suppress(OSError):
+            for part in self.server.answer:
+                self.server.written_bytes += self.wfile.write(part)
 
     do_GET = do_POST
 
@@ -121,7 +130,35 @@ def test_the_connection_is_kept_for_the_next(server: Server, make: Any) -> None:
     transport = make()
     for _ in range(3):
         transport.send(envelope())
-    assert len(server.requests) == 3
+    assert len(server.requests) == 3 and len(server.connections) == 1
+
+
+@pytest.mark.parametrize("status", [200, 400, 500])
+def test_a_huge_answer_is_not_read(server: Server, make: Any, status: int) -> None:
+    server.status, server.answer_bytes = status, 600_000_000
+    server.answer = repeat(bytes(100_000), 6000)
+    with suppress(Refused, TransportError):
+        make().send(envelope())
+    # What the sockets hold was written, too.
+    assert server.written_bytes < 100_000_000
+
+
+@pytest.mark.parametrize(
+    ("timeout_seconds", "clock"), [(0.05, lambda: 0.0), (30, count(0, 2).__next__)]
+)
+def test_an_answer_that_drips_is_not_waited_for(
+    server: Server, make: Any, timeout_seconds: float, clock: Callable[[], float]
+) -> None:
+    is_delivered, waited = threading.Event(), []
+
+    def drip() -> Iterator[bytes]:
+        yield b"{"
+        waited.append(is_delivered.wait(5))
+
+    server.answer, server.answer_bytes = drip(), 100
+    make(timeout_seconds=timeout_seconds, clock=clock).send(envelope())
+    assert waited == []
+    is_delivered.set()
 
 
 @pytest.mark.parametrize(
@@ -233,6 +270,11 @@ def test_retry_after_is_seconds_or_a_date_or_a_default(
         ("60:transaction:key", 0),
         ("soon:error", 0),
         ("-1:error,5:error", 5),
+        ("2.5:error:org", 2.5),
+        (" 60 : transaction ; error : org ", 60),
+        ("nan:error", 0),
+        ("inf:error", 0),
+        ("-2.5", 0),
         ("9" * 30, 24 * 3600),
     ],
 )

@@ -7,8 +7,10 @@ people expect them.
 from __future__ import annotations
 
 import gzip
+import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -23,6 +25,11 @@ from ..exceptions import timestamp_now
 DEFAULT_RETRY_AFTER_SECONDS = 60.0
 # A waiting time beyond this is a mistake of the server.
 _MAX_RETRY_AFTER_SECONDS = 24 * 3600.0
+
+# So much of an answer is read to keep the connection for the next envelope; with a
+# longer or slower answer a new connection costs less.
+_MAX_ANSWER_BYTES = 4096
+_MAX_ANSWER_SECONDS = 1.0
 
 _MENDS = {
     400: "it cannot read the envelope; is it a Sentry-protocol server?",
@@ -84,17 +91,30 @@ class HttpTransport:
                 proxies=self._proxies,
                 verify=self._verify,
                 allow_redirects=False,
+                stream=True,
             )
         except (requests.RequestException, OSError) as error:
             # The error's text may hold a URL with a key in it.
             raise TransportError(
                 f"{self.dsn} could not be reached: {type(error).__name__}"
             ) from error
+        with response:
+            self._read_short(response)
         self._judge(response)
 
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+
+    def _read_short(self, response: requests.Response) -> None:
+        """Read a short body to its end; what it says does not matter."""
+        until = self._clock() + _MAX_ANSWER_SECONDS
+        # The server has the envelope or refused it, whatever becomes of the body.
+        with suppress(requests.RequestException, OSError):
+            # Byte by byte: to ask for more would wait for more.
+            for count, _ in enumerate(response.iter_content(1), start=1):
+                if count >= _MAX_ANSWER_BYTES or self._clock() > until:
+                    return
 
     def _judge(self, response: requests.Response) -> None:
         status = response.status_code
@@ -122,10 +142,20 @@ def rate_limit_seconds(value: str | None) -> float:
     """
     longest = 0.0
     for limit in (value or "").split(","):
-        seconds, categories = [*limit.strip().split(":"), ""][:2]
-        if {"", "error"} & set(categories.split(";")) and seconds.isdecimal():
-            longest = max(longest, float(seconds))
+        seconds, categories = [*limit.split(":"), ""][:2]
+        names = {name.strip() for name in categories.split(";")}
+        if names & {"", "error"}:
+            longest = max(longest, _positive(seconds))
     return min(longest, _MAX_RETRY_AFTER_SECONDS)
+
+
+def _positive(text: str) -> float:
+    """The number that a text is; 0 if it is none, or none to wait for."""
+    try:
+        number = float(text)
+    except ValueError:
+        return 0.0
+    return number if math.isfinite(number) and number > 0 else 0.0
 
 
 def retry_after_seconds(value: str | None, now: datetime) -> float:

@@ -21,13 +21,10 @@ COOKIE_MAX_AGE_SECONDS = 12 * 3600
 LOGIN_MAX_AGE_SECONDS = 600
 _LOGIN, _COOKIE = "login", "access"
 # A request with one of these has come through a proxy or a tunnel.
-_FORWARDING_HEADERS = (
-    "Forwarded",
-    "Via",
-    "X-Forwarded-For",
-    "X-Forwarded-Host",
-    "X-Real-IP",
+_FORWARDING_HEADERS = frozenset(
+    ("forwarded", "via", "x-real-ip", "cf-connecting-ip", "true-client-ip")
 )
+_FORWARDING_PREFIX = "x-forwarded-"
 
 
 def login_token(keys: Sequence[str | bytes]) -> str:
@@ -95,7 +92,11 @@ def is_local(request: Request) -> bool:
     A tunnel connects from here, too, but forwards; and a foreign page whose
     name has been pointed at this machine asks for a foreign host.
     """
-    if any(name in request.headers for name in _FORWARDING_HEADERS):
+    names = [name.lower() for name in request.headers.keys()]
+    if any(
+        name in _FORWARDING_HEADERS or name.startswith(_FORWARDING_PREFIX)
+        for name in names
+    ):
         return False
     return _is_loopback(request.remote_addr or "") and _is_local_host(request.host)
 

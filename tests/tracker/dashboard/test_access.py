@@ -77,6 +77,10 @@ def test_a_developer_at_this_machine_in_debug_mode_may_come_in(
         {"Host": "localhost", "Forwarded": "for=203.0.113.7"},
         {"Host": "localhost", "X-Forwarded-Host": "shop.example"},
         {"Host": "localhost", "X-Real-IP": "203.0.113.7"},
+        {"Host": "localhost", "x-forwarded-proto": "https"},
+        {"Host": "localhost", "X-Forwarded-Client-Cert": "By=shop"},
+        {"Host": "localhost", "CF-Connecting-IP": "203.0.113.7"},
+        {"Host": "localhost", "True-Client-IP": "203.0.113.7"},
     ],
 )
 def test_debug_mode_opens_to_nobody_else(headers: dict[str, str]) -> None:
