@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from .errors import EnvelopeError
 from .event import Event, UserReport
@@ -63,6 +63,14 @@ class Envelope:
         """The event that the envelope is about, if it is about one."""
         event_id = self.headers.get("event_id")
         return event_id if isinstance(event_id, str) else None
+
+    @property
+    def events(self) -> list[Event]:
+        """The events among the items, as they are on the wire.
+
+        :raises EnvelopeError: the payload of one is not JSON.
+        """
+        return [cast("Event", i.json()) for i in self.items if i.type == "event"]
 
     def encode(self, **more_headers: Any) -> bytes:
         """Return the envelope as bytes; ``more_headers`` join its headers."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import cast
 
 from flask import Flask
 
@@ -46,6 +45,4 @@ class _EventList:
         self._events = events
 
     def send(self, envelope: Envelope) -> None:
-        for item in envelope.items:
-            if item.type == "event":
-                self._events.append(cast("Event", item.json()))
+        self._events.extend(envelope.events)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from ..envelope import Envelope
 from ..event import Event
 
@@ -21,9 +19,4 @@ class MemoryTransport:
     @property
     def events(self) -> list[Event]:
         """The events, as they would be on the wire, the oldest first."""
-        return [
-            cast("Event", item.json())
-            for envelope in self.envelopes
-            for item in envelope.items
-            if item.type == "event"
-        ]
+        return [event for envelope in self.envelopes for event in envelope.events]
