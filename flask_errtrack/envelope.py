@@ -15,6 +15,15 @@ from typing import Any, cast
 from .errors import EnvelopeError
 from .event import Event, UserReport
 
+# The protocol's data category of each item type that may be limited.
+_CATEGORIES = {
+    "event": "error",
+    "user_report": "feedback",
+    "feedback": "feedback",
+    "check_in": "monitor",
+    "client_report": "internal",
+}
+
 
 @dataclass(frozen=True)
 class Item:
@@ -63,6 +72,14 @@ class Envelope:
         """The event that the envelope is about, if it is about one."""
         event_id = self.headers.get("event_id")
         return event_id if isinstance(event_id, str) else None
+
+    @property
+    def category(self) -> str:
+        """What it counts as in rate limits and client reports ("Rate Limiting")."""
+        for item in self.items:
+            if item.type in _CATEGORIES:
+                return _CATEGORIES[item.type]
+        return "default"
 
     @property
     def events(self) -> list[Event]:

@@ -18,7 +18,7 @@ quiet: everything it does runs inside :class:`guard`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import TracebackType
@@ -50,11 +50,18 @@ class TransportError(ErrTrackError):
     """An envelope was not delivered, and may be tried again.
 
     :param retry_after_seconds: how long the receiver asked to be left alone.
+    :param categories: of what it wants no more meanwhile; none means all.
     """
 
-    def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        retry_after_seconds: float | None = None,
+        categories: Collection[str] = (),
+    ) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+        self.categories = frozenset(categories)
 
 
 class StoreError(TransportError):
