@@ -5,24 +5,24 @@ from __future__ import annotations
 import random
 import sys
 import weakref
-from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
 from .callbacks import sampling_rate
 from .config import Config
+from .drops import Drops
 
 
 class Choice:
     """Decides by an app's options ``ignore_exceptions`` and ``sample_rate``.
 
-    :param dropped: counts what is not taken, by reason.
+    :param drops: counts what is not taken, by reason.
     """
 
-    def __init__(self, config: Config, dropped: Counter[str]) -> None:
+    def __init__(self, config: Config, drops: Drops) -> None:
         self._names = config.ignore_exceptions
         self._sample_rate = config.sample_rate
-        self._dropped = dropped
+        self._drops = drops
         self._ignored: weakref.WeakKeyDictionary[type, bool] = (
             weakref.WeakKeyDictionary()
         )
@@ -30,7 +30,7 @@ class Choice:
     def takes_exception(self, error: BaseException, hint: dict[str, Any]) -> bool:
         """Tell whether an exception becomes an event."""
         if self._names and self._is_ignored(type(error)):
-            self._dropped["ignored"] += 1
+            self._drops.count("ignored")
             return False
         return self.takes(hint)
 
@@ -50,7 +50,7 @@ class Choice:
             hint["failed_hook"] = error
         if rate >= 1.0 or random.random() < rate:
             return True
-        self._dropped["sample_rate"] += 1
+        self._drops.count("sample_rate")
         return False
 
 

@@ -19,6 +19,7 @@ from .callbacks import before_breadcrumb, before_send
 from .choice import Choice
 from .config import Config
 from .delivery import HANDLED, MESSAGE, UNHANDLED, Delivery
+from .drops import Drops
 from .envelope import Envelope, Item
 from .errors import ConfigError, guard, own_work
 from .event import Event, Level, Mechanism, UserReport
@@ -70,8 +71,8 @@ class Client(ScopeApi):
         self._is_closed = False
         #: Takes everything instead, for tests: see flask_errtrack.testing.
         self.diversion: Transport | None = None
-        #: Events that were not sent, by reason, in this process.
-        self.dropped: Counter[str] = Counter()
+        # One account with the transport's own losses, if it keeps one.
+        self._drops: Drops = getattr(transport, "drops", None) or Drops()
         self._scopes = ScopeHome(config.max_breadcrumbs, host.app)
         self._scrubber = Scrubber(config.scrub_keys, config.scrub_patterns)
         self._reader = StackReader(
@@ -80,8 +81,8 @@ class Client(ScopeApi):
             config.include_local_variables,
             config.include_source_context,
         )
-        self._choice = Choice(config, self.dropped)
-        self._delivery = Delivery(self._transport, host, self.dropped)
+        self._choice = Choice(config, self._drops)
+        self._delivery = Delivery(self._transport, host, self._drops)
 
     @property
     def is_enabled(self) -> bool:
@@ -95,6 +96,11 @@ class Client(ScopeApi):
         if self.config.transport is None and self.host.is_silent():
             return None
         return self.transport
+
+    @property
+    def dropped(self) -> Counter[str]:
+        """How many events were not sent, by reason, in this process."""
+        return self._drops.by_reason
 
     @property
     def scope(self) -> Scope:
@@ -284,7 +290,7 @@ class Client(ScopeApi):
             note(event, "hook_failed", "sample_rate", failed)
         made = before_send(self.config.before_send, event, hint)
         if made is None:
-            self.dropped["before_send"] += 1
+            self._drops.count("before_send")
             return None
         event = self._scrubber.scrub(made, secrets | self._own_secrets)
         event["event_id"] = event_id

@@ -7,7 +7,6 @@ check at set-up and the row in the documentation. Knows nothing of Flask.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -17,11 +16,8 @@ from typing import Any
 
 from . import options as check
 from .dsn import Dsn
-from .errors import ConfigError
 from .options import checked, option
-
-PREFIX = "ERRTRACK_"
-ENVIRON_OPTIONS = ("dsn", "environment", "release")
+from .sources import gathered
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +88,12 @@ class Config:
     )
     shutdown_timeout_seconds: float = option(
         "Where to", 2, check.SECONDS, "How long the end of the process may wait for it."
+    )
+    send_client_reports: bool = option(
+        "Where to",
+        True,
+        check.FLAG,
+        "Tell the server of the DSN how many events were dropped, and why.",
     )
     environment: str | None = option(
         "Identity",
@@ -281,22 +283,7 @@ class Config:
 
         :raises ConfigError: an option is unknown or has a wrong value.
         """
-        found: dict[str, tuple[str, Any]] = {}
-        for name in ENVIRON_OPTIONS:
-            if key := environ.get(PREFIX + name.upper()):
-                found[name] = (f"environment variable {PREFIX}{name.upper()}", key)
-        found |= _named("ERRTRACK_CONFIG", app_config.get(f"{PREFIX}CONFIG") or {})
-        for key, value in app_config.items():
-            if isinstance(key, str) and key.startswith(PREFIX):
-                if key != f"{PREFIX}CONFIG":
-                    found[_option_name(key)] = (f"app.config[{key!r}]", value)
-        for name in _KEYWORD_ONLY & found.keys():
-            raise ConfigError(
-                f"{found[name][0]} cannot hold {name}: pass it as a keyword argument, "
-                f"ErrTrack(app, {name}=…)"
-            )
-        for name, value in keywords.items():
-            found[_known(name, f"option {name}")] = (f"option {name}", value)
+        found = gathered(_FIELDS, keywords, app_config, environ)
         return cls(**{name: checked(_FIELDS[name], *found[name]) for name in found})
 
     def destination_key(self, database_url: str) -> str:
@@ -318,29 +305,3 @@ class Config:
 
 
 _FIELDS = {field.name: field for field in dataclasses.fields(Config)}
-_KEYWORD_ONLY = {name for name in _FIELDS if _FIELDS[name].metadata["keyword_only"]}
-
-
-def _named(source: str, options: Any) -> dict[str, tuple[str, Any]]:
-    if not isinstance(options, Mapping):
-        raise ConfigError(
-            f"{source} is a {type(options).__name__}; expected a dict of options, "
-            'such as {"sample_rate": 0.5}'
-        )
-    return {
-        _known(name, f"{source}[{name!r}]"): (f"{source}[{name!r}]", value)
-        for name, value in options.items()
-    }
-
-
-def _option_name(key: str) -> str:
-    name = key.removeprefix(PREFIX)
-    return _known(name.lower() if name.isupper() else name, f"app.config[{key!r}]")
-
-
-def _known(name: Any, where: str) -> str:
-    if name in _FIELDS:
-        return str(name)
-    near = difflib.get_close_matches(str(name).lower(), _FIELDS, n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]}?" if near else f"known are: {', '.join(_FIELDS)}"
-    raise ConfigError(f"{where} is not an option of Flask-ErrTrack; {hint}")

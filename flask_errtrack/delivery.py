@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 
+from .drops import Drops
 from .envelope import Envelope
 from .errors import Refused, guard
 from .host import Host
@@ -21,18 +21,18 @@ class Delivery:
     """The way out of a client.
 
     :param find_transport: returns the transport of the moment.
-    :param dropped: counts what could not be handed over, by reason.
+    :param drops: counts what could not be handed over, by reason.
     """
 
     def __init__(
         self,
         find_transport: Callable[[], Transport | None],
         host: Host,
-        dropped: Counter[str],
+        drops: Drops,
     ) -> None:
         self._find_transport = find_transport
         self._host = host
-        self._dropped = dropped
+        self._drops = drops
         #: Where events wait: mostly nowhere, which spares a look at each request.
         self.holding: set[Work] = set()
 
@@ -81,8 +81,9 @@ class Delivery:
             try:
                 transport.send(envelope)
             except Refused:
-                self._dropped["queue_overflow"] += 1
+                if getattr(transport, "drops", None) is not self._drops:
+                    self._drops.count("send_error", envelope.category)
                 return False
         if sending.error is not None:
-            self._dropped["send_error"] += 1
+            self._drops.count("send_error", envelope.category)
         return sending.error is None

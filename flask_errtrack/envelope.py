@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from .drops import Drop
 from .errors import EnvelopeError
 from .event import Event, UserReport
 
@@ -22,6 +23,12 @@ _CATEGORIES = {
     "feedback": "feedback",
     "check_in": "monitor",
     "client_report": "internal",
+}
+# What the protocol calls those reasons for which it has a name of its own.
+_REASONS = {
+    "expired": "cache_overflow",
+    "ignored": "event_processor",
+    "set_aside": "send_error",
 }
 
 
@@ -66,6 +73,20 @@ class Envelope:
         """Wrap what a person said about an event."""
         item = Item("user_report", encode_json(report))
         return cls((item,), {"event_id": report["event_id"]})
+
+    @classmethod
+    def from_drops(cls, drops: Mapping[Drop, int], timestamp: str) -> Envelope:
+        """Wrap a client report of what was dropped ("Client Reports")."""
+        discarded = [
+            {
+                "reason": _REASONS.get(reason, reason),
+                "category": category,
+                "quantity": quantity,
+            }
+            for (reason, category), quantity in drops.items()
+        ]
+        report = {"timestamp": timestamp, "discarded_events": discarded}
+        return cls((Item("client_report", encode_json(report)),))
 
     @property
     def event_id(self) -> str | None:

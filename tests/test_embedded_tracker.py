@@ -174,7 +174,7 @@ def left_behind(folder: Path) -> str:
     header = (
         f'{{"event_id":"{event_id}"}}\n{{"type":"event","length":{len(payload)}}}\n'
     )
-    FolderOutbox(folder, 100_000).put(header.encode() + payload + b"\n")
+    FolderOutbox(folder, 100_000).put(header.encode() + payload + b"\n", "error")
     return event_id
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import resource
 import stat
 import threading
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
 
 from flask_errtrack.errors import Refused
-from flask_errtrack.transports.outbox import FolderOutbox, MemoryOutbox, Outbox
+from flask_errtrack.transports.memory import MemoryOutbox
+from flask_errtrack.transports.outbox import FolderOutbox, Outbox
 
 DAY_SECONDS = 24 * 3600
 
@@ -33,7 +36,7 @@ def test_what_was_put_in_comes_out_in_its_order(
     outbox = make_outbox(1000)
     assert outbox.names() == []
     for number in range(12):
-        outbox.put(b"%d" % number)
+        outbox.put(b"%d" % number, "error")
     assert [outbox.read(name) for name in outbox.names()] == [
         b"%d" % number for number in range(12)
     ]
@@ -43,7 +46,7 @@ def test_what_was_delivered_is_gone_and_may_go_twice(
     make_outbox: Callable[[int], Outbox],
 ) -> None:
     outbox = make_outbox(1000)
-    outbox.put(b"one")
+    outbox.put(b"one", "error")
     (name,) = outbox.names()
     outbox.remove(name)
     outbox.remove(name)
@@ -55,7 +58,7 @@ def test_what_is_set_aside_waits_no_longer(
 ) -> None:
     outbox = make_outbox(1000)
     for data in (b"bad", b"good"):
-        outbox.put(data)
+        outbox.put(data, "error")
     bad, good = outbox.names()
     outbox.set_aside(bad)
     assert outbox.names() == [good]
@@ -65,13 +68,13 @@ def test_a_full_outbox_refuses_until_something_was_delivered(
     make_outbox: Callable[[int], Outbox],
 ) -> None:
     outbox = make_outbox(100)
-    outbox.put(b"x" * 60)
+    outbox.put(b"x" * 60, "error")
     for _ in range(2):
         with pytest.raises(Refused, match="full"):
-            outbox.put(b"y" * 60)
+            outbox.put(b"y" * 60, "error")
     assert len(outbox.names()) == 1
     outbox.remove(outbox.names()[0])
-    outbox.put(b"y" * 60)
+    outbox.put(b"y" * 60, "error")
     assert len(outbox.names()) == 1
 
 
@@ -80,7 +83,7 @@ def test_threads_put_in_all_they_have(make_outbox: Callable[[int], Outbox]) -> N
 
     def put_some(letter: bytes) -> None:
         for number in range(25):
-            outbox.put(letter + b"%d" % number)
+            outbox.put(letter + b"%d" % number, "error")
 
     threads = [threading.Thread(target=put_some, args=(one,)) for one in (b"a", b"b")]
     for thread in threads:
@@ -91,26 +94,80 @@ def test_threads_put_in_all_they_have(make_outbox: Callable[[int], Outbox]) -> N
     assert len(found) == len({*found}) == 50
 
 
+def test_names_tell_the_category(make_outbox: Callable[[int], Outbox]) -> None:
+    outbox = make_outbox(1000)
+    for category in ("error", "monitor"):
+        outbox.put(b"x", category)
+    assert [outbox.category_of(name) for name in outbox.names()] == ["error", "monitor"]
+
+
 def test_one_at_a_time_has_the_turn(make_outbox: Callable[[int], Outbox]) -> None:
     outbox = make_outbox(1000)
-    order: list[str] = []
+    found: list[bool] = []
 
-    def deliver() -> None:
-        with outbox.turn():
-            order.append("second")
+    def look() -> None:
+        with outbox.turn() as has_turn:
+            found.append(has_turn)
 
-    with outbox.turn():
-        thread = threading.Thread(target=deliver)
+    with outbox.turn() as has_turn:
+        assert has_turn
+        thread = threading.Thread(target=look)
         thread.start()
-        thread.join(0.05)
-        order.append("first")
-    thread.join()
-    assert order == ["first", "second"]
+        thread.join()
+    look()
+    assert found == [False, True]
+
+
+def test_two_outboxes_of_one_folder_have_one_turn(tmp_path: Path) -> None:
+    (tmp_path / "same").symlink_to(tmp_path)
+    one, other = FolderOutbox(tmp_path, 1000), FolderOutbox(tmp_path / "same", 1000)
+    with one.turn():
+        with other.turn() as has_turn:
+            assert not has_turn
+        with other.turn() as has_turn:
+            assert not has_turn
+
+
+def child_with_the_turn(folder: str, connection: Connection) -> None:
+    with FolderOutbox(Path(folder), 1000).turn() as has_turn:
+        connection.send(has_turn)
+        connection.recv()
+
+
+def test_the_turn_of_a_killed_process_is_free_at_once(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    child = context.Process(target=child_with_the_turn, args=(str(tmp_path), theirs))
+    child.start()
+    assert ours.recv() is True
+    with FolderOutbox(tmp_path, 1000).turn() as has_turn:
+        assert not has_turn
+    child.kill()
+    child.join()
+    with FolderOutbox(tmp_path, 1000).turn() as has_turn:
+        assert has_turn
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_fork_does_not_hold_the_turn_of_its_parent(tmp_path: Path) -> None:
+    outbox = FolderOutbox(tmp_path, 1000)
+    reading, writing = os.pipe()
+    with outbox.turn():
+        pid = os.fork()
+        if pid == 0:
+            os.read(reading, 1)
+            os._exit(0)
+    with outbox.turn() as has_turn:
+        assert has_turn
+    os.write(writing, b"x")
+    os.waitpid(pid, 0)
+    os.close(reading)
+    os.close(writing)
 
 
 def test_folder_and_files_are_their_owners(tmp_path: Path) -> None:
     outbox = FolderOutbox(tmp_path / "outbox", 1000)
-    outbox.put(b"one")
+    outbox.put(b"one", "error")
     (name,) = outbox.names()
     assert stat.S_IMODE((tmp_path / "outbox").stat().st_mode) == 0o700
     assert stat.S_IMODE((tmp_path / "outbox" / name).stat().st_mode) == 0o600
@@ -129,7 +186,7 @@ def test_a_reader_sees_no_file_that_is_being_written(tmp_path: Path) -> None:
     reader = threading.Thread(target=look)
     reader.start()
     for _ in range(20):
-        outbox.put(b"x" * 1_000_000)
+        outbox.put(b"x" * 1_000_000, "error")
     is_over.set()
     reader.join()
     look_again = {len(outbox.read(name) or b"") for name in outbox.names()}
@@ -142,11 +199,11 @@ def test_a_file_that_cannot_be_finished_leaves_nothing_behind(tmp_path: Path) ->
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
     try:
         with pytest.raises(OSError, match="too large"):
-            outbox.put(b"x" * 5000)
+            outbox.put(b"x" * 5000, "error")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert [*tmp_path.iterdir()] == []
-    outbox.put(b"x" * 5000)
+    outbox.put(b"x" * 5000, "error")
     assert len(outbox.names()) == 1
 
 
@@ -158,23 +215,56 @@ def test_foreign_files_are_left_alone(tmp_path: Path) -> None:
     assert outbox.set_aside_names() == ["x.envelope.set-aside"]
 
 
+def test_what_is_no_plain_file_of_a_fair_size_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "1.envelope")
+    (tmp_path / "2.envelope").symlink_to("/etc/hostname")
+    (tmp_path / "3.envelope").mkdir()
+    with open(tmp_path / "4.envelope", "wb") as file:
+        file.truncate(1024**3)
+    outbox = FolderOutbox(tmp_path, 1000)
+    for name in outbox.names():
+        with pytest.raises(OSError):
+            outbox.read(name)
+    assert len(outbox.names()) == 4
+
+
+def test_of_what_was_set_aside_the_newest_are_kept(tmp_path: Path) -> None:
+    outbox = FolderOutbox(tmp_path, 100_000)
+    for number in range(120):
+        outbox.put(b"%d" % number, "error")
+        outbox.set_aside(outbox.names()[0])
+    kept = [outbox.read(name) for name in outbox.set_aside_names()]
+    assert kept == [b"%d" % number for number in range(20, 120)]
+    outbox.put_back(outbox.set_aside_names()[0])
+    assert [outbox.read(name) for name in outbox.names()] == [b"20"]
+
+
+def test_what_other_processes_put_in_counts_soon(tmp_path: Path) -> None:
+    ours, theirs = FolderOutbox(tmp_path, 1000), FolderOutbox(tmp_path, 1000)
+    ours.put(b"x" * 70, "error")
+    for _ in range(9):
+        theirs.put(b"x" * 100, "error")
+    with pytest.raises(Refused, match="full"):
+        ours.put(b"x" * 100, "error")
+
+
 def test_everything_in_the_folder_counts_for_its_size(tmp_path: Path) -> None:
     (tmp_path / "x.envelope.set-aside").write_bytes(b"x" * 60)
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
     outbox = FolderOutbox(tmp_path, 100)
     with pytest.raises(Refused, match=rf"{tmp_path} is full \(100 bytes\)"):
-        outbox.put(b"y" * 60)
+        outbox.put(b"y" * 60, "error")
 
 
 def test_a_folder_that_vanished_is_made_anew(tmp_path: Path) -> None:
     outbox = FolderOutbox(tmp_path / "outbox", 1000)
-    outbox.put(b"one")
+    outbox.put(b"one", "error")
     for path in (tmp_path / "outbox").iterdir():
         path.unlink()
     (tmp_path / "outbox").rmdir()
     assert outbox.names() == []
     with outbox.turn():
-        outbox.put(b"two")
+        outbox.put(b"two", "error")
     assert len(outbox.names()) == 1
 
 
@@ -182,9 +272,9 @@ def test_a_place_below_a_file_holds_nothing_and_says_why(tmp_path: Path) -> None
     (tmp_path / "file").write_text("")
     outbox = FolderOutbox(tmp_path / "file" / "outbox", 1000)
     assert outbox.names() == outbox.set_aside_names() == []
-    assert outbox.sweep() == 0
+    assert outbox.sweep() == []
     with pytest.raises(OSError, match="file"):
-        outbox.put(b"one")
+        outbox.put(b"one", "error")
 
 
 def test_what_is_too_old_is_swept_away(tmp_path: Path) -> None:
@@ -201,7 +291,7 @@ def test_what_is_too_old_is_swept_away(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"x")
         then = (tmp_path / name).stat().st_mtime - days * DAY_SECONDS
         os.utime(tmp_path / name, (then, then))
-    assert FolderOutbox(tmp_path, 1000).sweep() == 1
+    assert FolderOutbox(tmp_path, 1000).sweep() == ["old.envelope"]
     assert {path.name for path in tmp_path.iterdir()} == {
         "new.envelope",
         "new.envelope.set-aside",
@@ -212,5 +302,5 @@ def test_what_is_too_old_is_swept_away(tmp_path: Path) -> None:
 
 def test_memory_keeps_what_it_has() -> None:
     outbox = MemoryOutbox(1000)
-    outbox.put(b"one")
-    assert outbox.sweep() == 0 and len(outbox.names()) == 1
+    outbox.put(b"one", "error")
+    assert outbox.sweep() == [] and len(outbox.names()) == 1

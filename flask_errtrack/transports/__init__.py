@@ -9,12 +9,18 @@ from ..version import CLIENT
 from .background import BackgroundTransport as BackgroundTransport
 from .base import Transport as Transport
 from .memory import MemoryTransport as MemoryTransport
+from .patience import FIRST_PAUSE_SECONDS
 
 
-def transport_to_dsn(config: Config, folder: Path | None) -> BackgroundTransport | None:
+def transport_to_dsn(
+    config: Config,
+    folder: Path | None,
+    first_pause_seconds: float = FIRST_PAUSE_SECONDS,
+) -> BackgroundTransport | None:
     """Return the transport to the DSN of ``config``; None if it has none.
 
     :param folder: where envelopes wait; None keeps them in memory.
+    :param first_pause_seconds: how long to wait after a first failure.
     """
     dsn = config.dsn
     if dsn is None:
@@ -29,5 +35,10 @@ def transport_to_dsn(config: Config, folder: Path | None) -> BackgroundTransport
         )
 
     return BackgroundTransport(
-        make, folder, config.outbox_max_bytes, config.shutdown_timeout_seconds
+        make,
+        folder,
+        config.outbox_max_bytes,
+        config.shutdown_timeout_seconds,
+        first_pause_seconds,
+        config.send_client_reports,
     )

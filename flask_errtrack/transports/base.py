@@ -13,7 +13,8 @@ class Transport(Protocol):
 
     ``send`` is all that an object needs to be one. A transport may also have
     ``flush(timeout_seconds) -> bool`` (wait until everything is delivered) and
-    ``close()`` (deliver what can be delivered, then stop).
+    ``close()`` (deliver what can be delivered, then stop), and ``timeout_seconds``,
+    how long a ``send`` may take, which may be set.
     """
 
     def send(self, envelope: Envelope) -> None:
@@ -35,3 +36,10 @@ def close(transport: object) -> None:
     close_it = getattr(transport, "close", None)
     if close_it is not None:
         close_it()
+
+
+def hurry(transport: object, timeout_seconds: float) -> None:
+    """Have a transport that knows a time limit keep to a shorter one."""
+    limit = getattr(transport, "timeout_seconds", None)
+    if isinstance(limit, int | float) and limit > timeout_seconds:
+        transport.timeout_seconds = timeout_seconds  # type: ignore[attr-defined]

@@ -1,17 +1,18 @@
-"""Where envelopes wait: one file an envelope, or memory where there is no disk.
+"""Where envelopes wait on disk: one file an envelope.
 
 A file is written under another name and then renamed, so that a reader never
-sees half of one. Names sort by time. One process at a time delivers what waits
-in a folder; a file lock says which.
+sees half of one. Names sort by time, and tell the category. One process at a time
+delivers what waits in a folder; a file lock says which.
 """
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
+import stat
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,6 +24,7 @@ except ImportError:  # Windows: a host with several processes may deliver twice.
     fcntl = None  # type: ignore[assignment]
 
 from ..errors import Refused
+from .ledger import Ledger
 
 _SUFFIX = ".envelope"
 _SET_ASIDE = ".set-aside"
@@ -33,12 +35,27 @@ _MAX_AGES_SECONDS = {
     _SET_ASIDE: 30 * _DAY_SECONDS,
     _WRITING: _DAY_SECONDS,
 }
+_SUFFIXES = tuple(_MAX_AGES_SECONDS)
+# Of what was set aside, so many files are kept to be looked at, the newest.
+_MAX_SET_ASIDE = 100
+# No envelope of ours comes near this.
+_MAX_FILE_BYTES = 20 * 1024 * 1024
+# The folder is measured again after this share of what it may hold, because other
+# processes write, too; and when it is full, so often.
+_MEASURE_SHARE = 16
+_MEASURE_SECONDS = 1.0
+_IS_LOCKED = frozenset((errno.EACCES, errno.EAGAIN))
+# Which threads of this process have the turn of which folder: the file lock is one
+# between processes, and a fork does not inherit it.
+_turns: dict[tuple[int, str], object] = {}
 
 
 class Outbox(Protocol):
-    """What a background transport needs of the place where envelopes wait."""
+    """What a courier needs of the place where envelopes wait."""
 
-    def put(self, data: bytes) -> None:
+    ledger: Ledger
+
+    def put(self, data: bytes, category: str) -> None:
         """Keep one envelope.
 
         :raises Refused: there is no room for more.
@@ -48,8 +65,17 @@ class Outbox(Protocol):
     def names(self) -> list[str]:
         """Return the names of what waits, the oldest first."""
 
+    def is_empty(self) -> bool:
+        """Tell whether nothing waits."""
+
+    def category_of(self, name: str) -> str:
+        """Return the category of what waits under a name."""
+
     def read(self, name: str) -> bytes | None:
-        """Return an envelope, or None if it is no longer there."""
+        """Return an envelope, or None if it is no longer there.
+
+        :raises OSError: there is something else, or nothing that can be read.
+        """
 
     def remove(self, name: str) -> None:
         """Forget an envelope that was delivered or refused."""
@@ -57,12 +83,12 @@ class Outbox(Protocol):
     def set_aside(self, name: str) -> None:
         """Keep an envelope that can never be delivered out of the way."""
 
-    def sweep(self) -> int:
-        """Delete what is too old; return how many envelopes that were."""
+    def sweep(self) -> list[str]:
+        """Delete what is too old; return the names of the envelopes among it."""
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Wait for the turn of this process to deliver what waits."""
+    def turn(self) -> Iterator[bool]:
+        """Try to get the turn to deliver what waits, and yield whether it is ours."""
 
 
 class FolderOutbox:
@@ -73,16 +99,20 @@ class FolderOutbox:
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
         self.folder = folder
+        self.ledger = Ledger(folder / "ledger.json")
         self._max_bytes = max_bytes
-        self._size_bytes: int | None = None
+        self._size_bytes = 0
+        self._added_bytes = max_bytes  # Not measured yet.
+        self._measured_at = float("-inf")
         self._numbers = itertools.count()
         self._lock = threading.Lock()
 
-    def put(self, data: bytes) -> None:
+    def put(self, data: bytes, category: str) -> None:
         """Keep one envelope in a file."""
         with self._lock:
             self._make_room(len(data))
-            name = f"{time.time_ns():020}-{os.getpid()}-{next(self._numbers)}"
+            number = f"{time.time_ns():020}-{os.getpid()}-{next(self._numbers)}"
+            name = f"{number}.{category}"
             temporary = self.folder / f"{name}{_WRITING}"
             descriptor = os.open(
                 temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600
@@ -111,114 +141,120 @@ class FolderOutbox:
             return []
         return sorted(name for name in found if name.endswith(suffix))
 
+    def is_empty(self) -> bool:
+        """Tell whether nothing waits, without a look at everything."""
+        try:
+            with os.scandir(self.folder) as entries:
+                return not any(entry.name.endswith(_SUFFIX) for entry in entries)
+        except OSError:
+            return True
+
+    def category_of(self, name: str) -> str:
+        """Return the category that a name tells."""
+        parts = name.removesuffix(_SET_ASIDE).split(".")
+        return parts[-2] if len(parts) == 3 else "error"
+
     def read(self, name: str) -> bytes | None:
         """Return an envelope, or None if another process was faster."""
+        # What somebody else put there may be a pipe, a device, or a way elsewhere.
+        flags = os.O_RDONLY | os.O_CLOEXEC | _flag("O_NOFOLLOW") | _flag("O_NONBLOCK")
         try:
-            return (self.folder / name).read_bytes()
+            descriptor = os.open(self.folder / name, flags)
         except FileNotFoundError:
             return None
+        with open(descriptor, "rb", buffering=0) as file:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode) or found.st_size > _MAX_FILE_BYTES:
+                raise OSError(errno.EINVAL, "no envelope of ours")
+            return file.readall()
 
     def remove(self, name: str) -> None:
         """Delete the file of an envelope."""
         (self.folder / name).unlink(missing_ok=True)
+        self._measured_at = float("-inf")
 
     def set_aside(self, name: str) -> None:
         """Rename the file of an envelope, so that nobody tries it again."""
         os.replace(self.folder / name, self.folder / f"{name}{_SET_ASIDE}")
+        for old in self.set_aside_names()[:-_MAX_SET_ASIDE]:
+            self.remove(old)
 
-    def sweep(self) -> int:
+    def put_back(self, name: str) -> None:
+        """Have something that was set aside delivered after all."""
+        os.replace(self.folder / name, self.folder / name.removesuffix(_SET_ASIDE))
+
+    def sweep(self) -> list[str]:
         """Delete what is too old, and what a killed process left half-written."""
-        now, expired = time.time(), 0
+        now, expired = time.time(), []
         for suffix, max_age_seconds in _MAX_AGES_SECONDS.items():
             for name in self._names(suffix):
                 path = self.folder / name
                 with suppress(OSError):
                     if now - path.lstat().st_mtime > max_age_seconds:
                         path.unlink()
-                        expired += suffix == _SUFFIX
+                        expired += [name] if suffix == _SUFFIX else []
         return expired
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Hold the folder's lock."""
-        self._make_folder()
-        with open(self.folder / "lock", "ab") as file:
-            if fcntl is not None:
-                fcntl.flock(file, fcntl.LOCK_EX)
-            try:
-                yield
-            finally:
-                if fcntl is not None:
-                    # A fork may hold the file open: to close it would not do.
-                    fcntl.flock(file, fcntl.LOCK_UN)
+    def turn(self) -> Iterator[bool]:
+        """Try to get the folder's lock; it ends with the process that has it.
+
+        :raises OSError: the folder cannot be used.
+        """
+        key, claim = (os.getpid(), os.path.realpath(self.folder)), object()
+        if _turns.setdefault(key, claim) is not claim:
+            yield False
+            return
+        try:
+            self._make_folder()
+            with open(self.folder / "lock", "ab") as file:
+                # To close the file is to give the lock back.
+                yield _is_locked_by_us(file.fileno())
+        finally:
+            del _turns[key]
 
     def size_bytes(self) -> int:
-        """Return how much waits, counted anew."""
+        """Return how much the envelopes in the folder take, measured anew."""
         total = 0
         with os.scandir(self.folder) as entries:
             for entry in entries:
                 # Delivered meanwhile: it is gone.
                 with suppress(FileNotFoundError):
-                    total += entry.stat(follow_symlinks=False).st_size
+                    if entry.name.endswith(_SUFFIXES):
+                        total += entry.stat(follow_symlinks=False).st_size
         return total
 
     def _make_room(self, more_bytes: int) -> None:
         self._make_folder()
-        if self._size_bytes is None or self._size_bytes + more_bytes > self._max_bytes:
-            # The estimate only grows; what was delivered makes room again.
-            self._size_bytes = self.size_bytes()
+        if self._is_to_measure(more_bytes):
+            self._measured_at = time.monotonic()
+            self._size_bytes, self._added_bytes = self.size_bytes(), 0
         if self._size_bytes + more_bytes > self._max_bytes:
             raise Refused(f"the outbox {self.folder} is full ({self._max_bytes} bytes)")
         self._size_bytes += more_bytes
+        self._added_bytes += more_bytes
+
+    def _is_to_measure(self, more_bytes: int) -> bool:
+        if self._added_bytes >= self._max_bytes / _MEASURE_SHARE:
+            return True
+        is_full = self._size_bytes + more_bytes > self._max_bytes
+        return is_full and time.monotonic() - self._measured_at > _MEASURE_SECONDS
 
     def _make_folder(self) -> None:
         if not self.folder.is_dir():
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
-class MemoryOutbox:
-    """An outbox that lives as long as its process."""
+def _flag(name: str) -> int:
+    """A flag of ``os.open`` that not every system has."""
+    return int(getattr(os, name, 0))
 
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        self._waiting: OrderedDict[str, bytes] = OrderedDict()
-        self._size_bytes = 0
-        self._numbers = itertools.count()
-        self._lock = threading.Lock()
-        self._turn = threading.Lock()
 
-    def put(self, data: bytes) -> None:
-        """Keep one envelope."""
-        with self._lock:
-            if self._size_bytes + len(data) > self._max_bytes:
-                raise Refused(f"the outbox is full ({self._max_bytes} bytes)")
-            self._size_bytes += len(data)
-            self._waiting[f"{next(self._numbers):020}"] = data
-
-    def names(self) -> list[str]:
-        """Return the names of what waits, the oldest first."""
-        with self._lock:
-            return list(self._waiting)
-
-    def read(self, name: str) -> bytes | None:
-        """Return an envelope, or None if it is gone."""
-        return self._waiting.get(name)
-
-    def remove(self, name: str) -> None:
-        """Forget an envelope."""
-        with self._lock:
-            self._size_bytes -= len(self._waiting.pop(name, b""))
-
-    def set_aside(self, name: str) -> None:
-        """Forget an envelope: memory has no place for what is of no use."""
-        self.remove(name)
-
-    def sweep(self) -> int:
-        """Keep everything: a process does not live that long."""
-        return 0
-
-    @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Let one thread deliver: a closed worker may still be at its last envelope."""
-        with self._turn:
-            yield
+def _is_locked_by_us(descriptor: int) -> bool:
+    if fcntl is not None:
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            # A file system without locks: better twice than never.
+            return error.errno not in _IS_LOCKED
+    return True

@@ -1,0 +1,329 @@
+"""Takes what waits to the receiver, one round after another.
+
+Finds what may go now, sends it, and settles what becomes of it; ``patience`` says
+how long the rest waits. Knows nothing of threads: its caller says when to stop.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..drops import Drops
+from ..envelope import Envelope
+from ..errors import EnvelopeError, Refused, TransportError, guard, logger
+from ..exceptions import timestamp_now
+from .base import Transport
+from .base import close as close_transport
+from .base import hurry as hurry_transport
+from .ledger import ALL, MAX_TEXT, Page
+from .memory import MemoryOutbox
+from .outbox import Outbox
+from .patience import Patience, retry_after_seconds
+
+# Who has not got the turn asks again after this share of a first pause.
+_TURN_SHARE = 0.1
+# An envelope that fails is followed by another: if that fails, too, it is the
+# receiver that does not work.
+_FAILURES_IN_A_ROW = 2
+_SWEEP_SECONDS = 3600.0
+_REPORT_SECONDS = 60.0
+_MAX_REASONS = 100
+
+
+@dataclass(frozen=True)
+class Round:
+    """How a round has ended."""
+
+    #: Nothing waits any more.
+    is_done: bool
+    #: When to come again if nothing new comes; None: no reason to.
+    wait_seconds: float | None = None
+    #: Nothing may be sent until then, whatever comes.
+    is_paused: bool = False
+
+
+class Caller(Protocol):
+    """Who calls a courier, and may want it back."""
+
+    def is_over(self) -> bool:
+        """Tell whether it is time to stop."""
+
+    def rest(self, seconds: float) -> None:
+        """Wait, or until it is time to stop."""
+
+
+class Courier:
+    """Delivers what waits in the outboxes of a process.
+
+    :param outbox: where envelopes wait; its ledger is kept.
+    :param spare: where they wait if ``outbox`` cannot be written; may be the same.
+    :param make_transport: makes the transport that delivers.
+    :param sends_reports: tell the receiver what was dropped.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        spare: MemoryOutbox,
+        drops: Drops,
+        make_transport: Callable[[], Transport],
+        first_pause_seconds: float,
+        sends_reports: bool = False,
+    ) -> None:
+        self.outbox = outbox
+        self.spare = spare
+        self._drops = drops
+        self._make_transport = make_transport
+        self._first_pause_seconds = first_pause_seconds
+        self._sends_reports = sends_reports
+        self._transport: Transport | None = None
+        self._patience = Patience(first_pause_seconds)
+        self._page = Page()
+        self._swept_at = float("-inf")
+        # What cannot be taken out of the folder: at least it is not sent twice.
+        self._finished: set[str] = set()
+        #: Why the last delivery failed, or None since it works.
+        self.last_error: str | None = None
+        self._refusal: str | None = None
+
+    def round(self, caller: Caller) -> Round:
+        """Deliver what may be delivered now."""
+        if self._is_idle():
+            return Round(True)
+        try:
+            with self.outbox.turn() as has_turn:
+                if has_turn:
+                    return self._round(caller, (self.spare, self.outbox))
+            wait_seconds = self._first_pause_seconds * _TURN_SHARE
+            return Round(False, wait_seconds * random.uniform(0.5, 1.5))
+        except OSError as error:
+            # The folder cannot be used: what is in memory goes all the same.
+            if not self.outbox.is_empty():
+                self._tell(f"the outbox cannot be used: {error}")
+            return self._round(caller, (self.spare,))
+
+    def hurry(self, timeout_seconds: float) -> None:
+        """Spend less time than usual on each envelope."""
+        with guard("making the transport"):
+            self._transport = self._transport or self._make_transport()
+            hurry_transport(self._transport, timeout_seconds)
+
+    def close(self) -> None:
+        """Write down what was dropped, and close the transport."""
+        if self._drops.has_untaken():
+            with suppress(OSError), self.outbox.turn() as has_turn:
+                if has_turn:
+                    self._keep_page()
+        if self._transport is not None:
+            close_transport(self._transport)
+            self._transport = None
+
+    def _is_idle(self) -> bool:
+        is_empty = self.spare.is_empty() and self._is_empty()
+        return is_empty and not self._drops.has_untaken() and not self._owes_report()
+
+    def _is_empty(self) -> bool:
+        """Whether nothing waits in the outbox but what only its name is left of."""
+        if self.outbox.is_empty():
+            return True
+        return bool(self._finished) and self._finished.issuperset(self.outbox.names())
+
+    def _round(self, caller: Caller, outboxes: tuple[Outbox, ...]) -> Round:
+        self._keep_page(lambda: self._deliver_all(caller, outboxes))
+        if left_seconds := self._page.left_seconds(ALL, time.time()):
+            self.last_error = self._page.pauses[ALL].problem
+            return Round(False, left_seconds, is_paused=True)
+        return Round(self._is_idle(), self._patience.wait_seconds(self._page))
+
+    def _keep_page(self, work: Callable[[], None] = lambda: None) -> None:
+        """Do what changes the ledger's page, and write it if it changed."""
+        ledger = self.outbox.ledger
+        self._page = ledger.read()
+        before = deepcopy(self._page)
+        taken = self._drops.take()
+        self._page.count(taken)
+        work()
+        more = self._drops.take()
+        self._page.count(more)
+        if self._page != before:
+            try:
+                ledger.write(self._page)
+            except OSError:
+                self._drops.give_back(taken + more)
+
+    def _deliver_all(self, caller: Caller, outboxes: tuple[Outbox, ...]) -> None:
+        self._sweep()
+        if self._is_paused():
+            return
+        with guard("making the transport") as making:
+            self._transport = self._transport or self._make_transport()
+        if self._transport is None:
+            self._pause(making.error or TransportError("there is no transport"))
+            return
+        # The two may be one.
+        for outbox in dict.fromkeys(outboxes):
+            self._deliver_from(outbox, self._transport, caller)
+        waiting = {one.category_of(name) for one in outboxes for name in one.names()}
+        self._patience.drained(self._page, waiting)
+        if not waiting:
+            self.last_error = self._refusal
+        if self._owes_report():
+            self._report(self._transport)
+
+    def _deliver_from(
+        self, outbox: Outbox, transport: Transport, caller: Caller
+    ) -> None:
+        tour = _Tour()
+        for name, envelope in self._sendable(outbox, caller):
+            problem = self._send(transport, outbox, name, envelope)
+            tour.note(name, problem)
+            if problem is None:
+                self._patience.passed(self._page, outbox.category_of(name))
+            elif retry_after_seconds(problem) is not None:
+                self._pause(problem)
+            if tour.is_hopeless or self._is_paused():
+                break
+        for name, problem in tour.failed.items():
+            self._patience.failed(name)
+            if tour.has_passed and self._patience.strike(name):
+                self._set_aside(outbox, name, problem)
+        if tour.failed and (tour.is_hopeless or not tour.has_passed):
+            self._pause(list(tour.failed.values())[-1])
+
+    def _sendable(
+        self, outbox: Outbox, caller: Caller
+    ) -> Iterator[tuple[str, Envelope]]:
+        """What may go, each once, until there is no more or it is time to stop."""
+        tried = set(self._finished)
+        while names := [name for name in outbox.names() if name not in tried]:
+            for name in self._patience.in_order(names):
+                tried.add(name)
+                category = outbox.category_of(name)
+                if self._patience.has_to_wait(self._page, name, category):
+                    continue
+                if seconds := self._patience.spacing_seconds(self._page, category):
+                    caller.rest(seconds)
+                if caller.is_over():
+                    return
+                if (envelope := self._read(outbox, name)) is not None:
+                    yield name, envelope
+
+    def _read(self, outbox: Outbox, name: str) -> Envelope | None:
+        """Read an envelope; what is none is set aside."""
+        try:
+            data = outbox.read(name)
+            return None if data is None else Envelope.parse(data)
+        except (OSError, EnvelopeError) as error:
+            self._set_aside(outbox, name, error)
+            return None
+
+    def _send(
+        self, transport: Transport, outbox: Outbox, name: str, envelope: Envelope
+    ) -> Exception | None:
+        """Send an envelope; return why it has to be tried again, if it has to."""
+        with guard(f"delivering {name}") as attempt:
+            try:
+                transport.send(envelope)
+                self._refusal = None
+            except (TransportError, OSError) as error:
+                return error
+            except Refused as error:
+                self._count_refused(error, envelope.category)
+        if attempt.error is None:
+            self._settle(outbox.remove, name)
+        else:
+            # A fault of ours: one envelope must not keep the others back.
+            self._set_aside(outbox, name, attempt.error)
+        return None
+
+    def _count_refused(self, error: Refused, category: str) -> None:
+        if not self._drops.by_reason["send_error"]:
+            logger.error("An event was refused, and dropped: %s", error)
+        self._drops.count("send_error", category)
+        self._refusal = self._page.refusal = str(error)[:MAX_TEXT]
+        self._page.refused_at = time.time()
+
+    def _set_aside(self, outbox: Outbox, name: str, error: Exception) -> None:
+        self._drops.count("set_aside", outbox.category_of(name))
+        logger.error("%s was set aside in the outbox: %s", name, error)
+        reasons = self._page.set_aside
+        reasons[name] = str(error)[:MAX_TEXT]
+        for old in list(reasons)[:-_MAX_REASONS]:
+            del reasons[old]
+        self._settle(outbox.set_aside, name)
+
+    def _settle(self, settle: Callable[[str], None], name: str) -> None:
+        self._patience.settled(name)
+        try:
+            settle(name)
+        except OSError as error:
+            # It cannot be taken out of the folder: at least it is not sent twice.
+            self._finished.add(name)
+            logger.error("%s cannot be taken out of the outbox: %s", name, error)
+
+    def _is_paused(self) -> bool:
+        return self._page.left_seconds(ALL, time.time()) > 0
+
+    def _pause(self, problem: Exception) -> None:
+        self._patience.pause(self._page, problem)
+        self._tell(str(problem))
+
+    def _tell(self, problem: str) -> None:
+        """Say a problem once, not with every try."""
+        if self.last_error != problem:
+            logger.error("Events wait: %s", problem)
+        self.last_error = problem
+
+    def _sweep(self) -> None:
+        if time.monotonic() - self._swept_at > _SWEEP_SECONDS:
+            self._swept_at = time.monotonic()
+            for name in self.outbox.sweep():
+                self._drops.count("expired", self.outbox.category_of(name))
+
+    def _owes_report(self) -> bool:
+        is_due = time.time() - self._page.reported_at > _REPORT_SECONDS
+        return self._sends_reports and is_due and bool(self._page.unreported)
+
+    def _report(self, transport: Transport) -> None:
+        """Tell the receiver what was dropped; one that refuses to hear is not told."""
+        if self._is_paused():
+            return
+        self._page.reported_at = time.time()
+        report = Envelope.from_drops(self._page.unreported, timestamp_now())
+        with guard("reporting what was dropped"):
+            try:
+                transport.send(report)
+            except (TransportError, OSError):
+                # It is told with the next report.
+                return
+            except Refused:
+                self._sends_reports = False
+        self._page.unreported.clear()
+
+
+class _Tour:
+    """What became of the envelopes of one outbox, in one round."""
+
+    def __init__(self) -> None:
+        self.has_passed = False
+        self.failed: dict[str, Exception] = {}
+        self._in_a_row = 0
+
+    def note(self, name: str, problem: Exception | None) -> None:
+        """Note how an envelope fared; a pause that was asked for is no failure."""
+        if problem is None:
+            self.has_passed, self._in_a_row = True, 0
+        elif retry_after_seconds(problem) is None:
+            self.failed[name] = problem
+            self._in_a_row += 1
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether it is the receiver that does not work."""
+        return self._in_a_row >= _FAILURES_IN_A_ROW

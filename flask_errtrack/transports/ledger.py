@@ -1,0 +1,145 @@
+"""What an outbox remembers beside its envelopes, for every process of the host.
+
+Until when the receiver is left alone and why, what was dropped, and why something
+was set aside: one small file. Only who has the outbox's turn writes it. Knows
+nothing of threads and of how to deliver.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..drops import Drop
+
+#: The category of a pause that holds for everything.
+ALL = ""
+#: Nobody asks for more; a clock that was set back must not hold for ever.
+MAX_PAUSE_SECONDS = 24 * 3600.0
+#: How much is kept of what went wrong.
+MAX_TEXT = 500
+# What reading a file may raise that is no ledger.
+_NO_LEDGER = OSError, ValueError, TypeError, AttributeError, LookupError, RecursionError
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Why and until when something is not sent. Times are seconds since 1970."""
+
+    until: float
+    since: float
+    problem: str
+    #: How many tries have failed one after another.
+    failures: int
+    #: The receiver asked for it: what waits then goes slowly.
+    is_asked: bool
+
+
+@dataclass
+class Page:
+    """What the ledger says."""
+
+    #: By category; ``ALL`` for everything.
+    pauses: dict[str, Pause] = field(default_factory=dict)
+    dropped: Counter[Drop] = field(default_factory=Counter)
+    #: What no client report has told the receiver yet.
+    unreported: Counter[Drop] = field(default_factory=Counter)
+    reported_at: float = 0.0
+    #: What the receiver said when it last refused something, and when.
+    refusal: str = ""
+    refused_at: float = 0.0
+    #: Why an envelope was set aside, by its name.
+    set_aside: dict[str, str] = field(default_factory=dict)
+
+    def left_seconds(self, category: str, now: float) -> float:
+        """Return how long a category has to wait; 0 if it may go."""
+        untils = [self.pauses[one].until for one in {ALL, category} & {*self.pauses}]
+        left = max(untils, default=0.0) - now
+        return left if 0 < left <= MAX_PAUSE_SECONDS else 0.0
+
+    def is_slow(self, category: str) -> bool:
+        """Tell whether what waits in a category goes slowly."""
+        return any(
+            one.is_asked and key in (ALL, category) for key, one in self.pauses.items()
+        )
+
+    def count(self, drops: Mapping[Drop, int]) -> None:
+        """Add what was dropped."""
+        self.dropped.update(drops)
+        self.unreported.update(drops)
+
+
+class Ledger:
+    """The ledger of an outbox.
+
+    :param path: its file; None keeps it in memory.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._page = Page()
+
+    def read(self) -> Page:
+        """Return what it says; nothing if there is no file, or none that is one."""
+        if self._path is None:
+            return self._page
+        with suppress(*_NO_LEDGER):
+            return _page_of(json.loads(self._path.read_bytes()))
+        return Page()
+
+    def write(self, page: Page) -> None:
+        """Replace what it says.
+
+        :raises OSError: the file cannot be written.
+        """
+        self._page = page
+        if self._path is not None:
+            temporary = self._path.with_suffix(".writing")
+            temporary.unlink(missing_ok=True)
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with open(descriptor, "w") as file:
+                json.dump(_json_of(page), file)
+            os.replace(temporary, self._path)
+
+
+def _json_of(page: Page) -> dict[str, Any]:
+    return {
+        **vars(page),
+        "pauses": {key: asdict(pause) for key, pause in page.pauses.items()},
+        "dropped": [[*drop, quantity] for drop, quantity in page.dropped.items()],
+        "unreported": [[*drop, quantity] for drop, quantity in page.unreported.items()],
+    }
+
+
+def _page_of(found: dict[str, Any]) -> Page:
+    return Page(
+        pauses={key: _pause_of(value) for key, value in found["pauses"].items()},
+        dropped=_drops_of(found["dropped"]),
+        unreported=_drops_of(found["unreported"]),
+        reported_at=float(found["reported_at"]),
+        refusal=str(found["refusal"])[:MAX_TEXT],
+        refused_at=float(found["refused_at"]),
+        set_aside={key: str(why) for key, why in found["set_aside"].items()},
+    )
+
+
+def _pause_of(found: dict[str, Any]) -> Pause:
+    return Pause(
+        until=float(found["until"]),
+        since=float(found["since"]),
+        problem=str(found["problem"])[:MAX_TEXT],
+        failures=int(found["failures"]),
+        is_asked=bool(found["is_asked"]),
+    )
+
+
+def _drops_of(found: list[Any]) -> Counter[Drop]:
+    return Counter(
+        {(str(reason), str(category)): int(n) for reason, category, n in found}
+    )

@@ -1,0 +1,204 @@
+"""The thread of a process that lets its courier deliver, round after round.
+
+Owns when a round begins: something new came, a pause is over, or it is time to look
+for what other processes left behind. Knows nothing of what a round does.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ..errors import guard, logger, own_work
+from .courier import Courier, Round
+
+# So often, in first pauses, a worker looks for what other processes left behind,
+# and at the ledger, where a pause may have ended early.
+_IDLE_PAUSES = 30.0
+
+
+class Worker:
+    """Puts envelopes into the outbox of a process, and lets them be delivered.
+
+    :param shutdown_timeout_seconds: how long :meth:`close` may take.
+    """
+
+    def __init__(
+        self,
+        courier: Courier,
+        first_pause_seconds: float,
+        shutdown_timeout_seconds: float,
+    ) -> None:
+        self.courier = courier
+        self._first_pause_seconds = first_pause_seconds
+        self._shutdown_timeout_seconds = shutdown_timeout_seconds
+        self._pid = os.getpid()
+        self._changed = threading.Condition()
+        # How often something was put in, and how much of that is delivered.
+        self._wanted = 0
+        self._done = 0
+        self._is_closing = False
+        self._thread: threading.Thread | None = None
+        self._exits: _Exits | None = None
+        self._has_warned = False
+        # Without threads: until when the process may still be held up.
+        self._inline_until: float | None = None
+
+    def put(self, data: bytes, category: str) -> None:
+        """Put an envelope into the outbox, or into memory if there is no disk.
+
+        :raises Refused: there is no room for it.
+        """
+        try:
+            self.courier.outbox.put(data, category)
+        except OSError as error:
+            if not self._has_warned:
+                self._has_warned = True
+                logger.warning(
+                    "The outbox cannot be written (%s): events wait in memory only. "
+                    "Make the folder writable, or set the option outbox to another.",
+                    error,
+                )
+            self.courier.spare.put(data, category)
+
+    def wake(self) -> None:
+        """Have what waits delivered."""
+        with self._changed:
+            self._wanted += 1
+            self._is_closing = False
+            self._changed.notify_all()
+            if self._thread is not None and self._thread.is_alive():
+                return
+            if self._start():
+                return
+        self._deliver_inline()
+
+    def flush(self, timeout_seconds: float) -> bool:
+        """Wait until what was put in is delivered; tell whether it is."""
+        with self._changed:
+            wanted = self._wanted
+            self._changed.wait_for(
+                lambda: self._done >= wanted or self._thread is None, timeout_seconds
+            )
+            return self._done >= wanted
+
+    def close(self) -> None:
+        """Deliver what can be delivered in time, then stop. The rest stays."""
+        if self._pid != os.getpid():
+            # A fork has this from its parent.
+            return
+        until = time.monotonic() + self._shutdown_timeout_seconds
+        self.flush(self._shutdown_timeout_seconds)
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify_all()
+            thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(max(until - time.monotonic(), 0.1))
+        if self._exits is not None:
+            self._exits.forget()
+            self._exits = None
+
+    def is_over(self) -> bool:
+        """Tell whether it is time to stop."""
+        until = self._inline_until
+        return self._is_closing or (until is not None and time.monotonic() > until)
+
+    def rest(self, seconds: float) -> None:
+        """Wait, or until it is time to stop."""
+        with self._changed:
+            self._changed.wait_for(self.is_over, seconds)
+
+    def _start(self) -> bool:
+        """Start the thread; tell whether that is possible."""
+        if sys.is_finalizing():
+            # A thread would never come to run.
+            return False
+        thread = threading.Thread(target=self._run, name="flask-errtrack", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            return False
+        self._thread = thread
+        self._exits = self._exits or _Exits(self.close)
+        return True
+
+    def _run(self) -> None:
+        with own_work():
+            while not self._is_stopped():
+                with self._changed:
+                    wanted = self._wanted
+                result = self._round()
+                with self._changed:
+                    if result.is_done:
+                        self._done = wanted
+                    self._changed.notify_all()
+                    self._wait(wanted, result)
+
+    def _is_stopped(self) -> bool:
+        """Stop if it is time to; something may have come while the courier closed."""
+        if not self._is_closing:
+            return False
+        self.courier.close()
+        with self._changed:
+            if self._is_closing:
+                self._thread = None
+                self._changed.notify_all()
+            return self._is_closing
+
+    def _round(self) -> Round:
+        with guard("delivering events"):
+            return self.courier.round(self)
+        return Round(False, self._first_pause_seconds * _IDLE_PAUSES, is_paused=True)
+
+    def _wait(self, wanted: int, result: Round) -> None:
+        seconds = self._first_pause_seconds * (_IDLE_PAUSES if result.is_done else 1)
+        if result.wait_seconds is not None:
+            seconds = min(result.wait_seconds, self._first_pause_seconds * _IDLE_PAUSES)
+        self._changed.wait_for(
+            lambda: (
+                self._is_closing or (self._wanted > wanted and not result.is_paused)
+            ),
+            seconds,
+        )
+
+    def _deliver_inline(self) -> None:
+        """Deliver in the calling thread, for the time that the end may take."""
+        with self._changed:
+            wanted = self._wanted
+        if self._inline_until is None:
+            self._inline_until = time.monotonic() + self._shutdown_timeout_seconds
+        left_seconds = self._inline_until - time.monotonic()
+        if left_seconds <= 0:
+            # What is on disk is for the next process.
+            return
+        with own_work():
+            self.courier.hurry(left_seconds)
+            if self._round().is_done:
+                self._done = wanted
+
+
+class _Exits:
+    """Calls a function when the process ends in an orderly way."""
+
+    def __init__(self, close: Callable[[], None]) -> None:
+        self._close = close
+        self._finalizer: Any = None
+        atexit.register(close)
+        children = sys.modules.get("multiprocessing.process")
+        if children is not None and children.parent_process() is not None:
+            # Such a process ends without the functions of atexit.
+            from multiprocessing.util import Finalize
+
+            self._finalizer = Finalize(None, close, exitpriority=0)
+
+    def forget(self) -> None:
+        """Call it no more."""
+        atexit.unregister(self._close)
+        if self._finalizer is not None:
+            self._finalizer.cancel()

@@ -1,0 +1,141 @@
+"""How long what failed has to wait."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from flask_errtrack.errors import TransportError
+from flask_errtrack.transports.ledger import ALL, MAX_PAUSE_SECONDS, Page, Pause
+from flask_errtrack.transports.patience import (
+    MAX_STRIKES,
+    Patience,
+    pause_seconds,
+)
+
+BUSY = TransportError("busy")
+
+
+def middle(low: float, high: float) -> float:
+    return (low + high) / 2
+
+
+def left(page: Page, category: str = "error") -> float:
+    return page.left_seconds(category, time.time())
+
+
+def is_over(page: Page) -> None:
+    """Let every pause have ended."""
+    for key, pause in page.pauses.items():
+        page.pauses[key] = Pause(**{**vars(pause), "until": 1.0})
+
+
+def test_pauses_grow_to_a_limit_and_are_jittered() -> None:
+    plain = [pause_seconds(n, jitter=middle) for n in (0, 1, 2, 3, 4, 5, 6, 1000)]
+    assert plain == [1, 2, 4, 8, 16, 30, 30, 30]
+    assert pause_seconds(0, jitter=lambda low, high: low) == 0.8
+    assert pause_seconds(9, jitter=lambda low, high: high) == 36
+    assert len({pause_seconds(2) for _ in range(9)}) > 1
+
+
+def test_while_nothing_passes_the_pauses_of_all_processes_grow_together() -> None:
+    page = Page()
+    for patience in (Patience(), Patience(), Patience()):
+        patience.pause(page, BUSY)
+    assert page.pauses[ALL].failures == 3
+    assert 4 * 0.8 - 0.5 < left(page) <= 4 * 1.2
+
+
+def test_what_passes_ends_a_pause() -> None:
+    page, patience = Page(), Patience()
+    patience.pause(page, BUSY)
+    patience.passed(page, "error")
+    assert not page.pauses and left(page) == 0
+
+
+def test_the_time_that_a_receiver_asks_for_is_the_least() -> None:
+    page = Page()
+    Patience().pause(page, TransportError("slowly", 60))
+    assert 59 < left(page) <= 61
+    page = Page()
+    Patience().pause(page, TransportError("slowly", 0))
+    assert 0.7 < left(page) <= 1.2
+
+
+def test_a_receiver_cannot_silence_a_client_for_longer_than_a_day() -> None:
+    page = Page()
+    Patience().pause(page, TransportError("slowly", 10 * MAX_PAUSE_SECONDS))
+    assert MAX_PAUSE_SECONDS - 1 < left(page) <= MAX_PAUSE_SECONDS
+
+
+def test_a_clock_that_was_set_back_does_not_pause_for_ever() -> None:
+    now = time.time()
+    page = Page({ALL: Pause(now + 10 * MAX_PAUSE_SECONDS, now, "busy", 1, False)})
+    assert left(page) == 0
+
+
+def test_a_limit_holds_for_its_categories_alone() -> None:
+    page = Page()
+    Patience().pause(page, TransportError("slowly", 60, {"error", "monitor"}))
+    assert left(page, "error") > 59 and left(page, "monitor") > 59
+    assert left(page, "feedback") == 0 == left(page, ALL)
+
+
+def test_what_waited_as_asked_goes_slowly_until_nothing_waits() -> None:
+    page, patience = Page(), Patience(1.0)
+    assert patience.spacing_seconds(page, "error") == 0
+    patience.pause(page, TransportError("slowly", 60, {"error"}))
+    is_over(page)
+    assert patience.spacing_seconds(page, "feedback") == 0
+    spacings = [patience.spacing_seconds(page, "error") for _ in range(6)]
+    assert spacings == [1, 0.5, 0.25, 0.125, 0.1, 0.1]
+    patience.passed(page, "error")
+    patience.drained(page, {"error", "feedback"})
+    assert patience.spacing_seconds(page, "error") == 0.1
+    patience.drained(page, {"feedback"})
+    assert patience.spacing_seconds(page, "error") == 0
+
+
+def test_a_pause_that_holds_is_kept_though_nothing_waits() -> None:
+    page, patience = Page(), Patience()
+    patience.pause(page, TransportError("slowly", 60))
+    patience.drained(page, set())
+    assert left(page) > 59
+
+
+def test_an_envelope_that_fails_among_others_rests_longer_each_time() -> None:
+    page, patience = Page(), Patience(1.0)
+    rests = []
+    for _ in range(4):
+        assert not patience.strike("poison")
+        rests.append(patience.wait_seconds(page) or 0)
+    assert patience.has_to_wait(page, "poison", "error")
+    assert not patience.has_to_wait(page, "other", "error")
+    assert rests == pytest.approx([1, 2, 4, 8], rel=0.3)
+
+
+def test_an_envelope_that_fails_too_often_is_given_up() -> None:
+    patience = Patience()
+    verdicts = [patience.strike("poison") for _ in range(MAX_STRIKES)]
+    assert verdicts == [False] * (MAX_STRIKES - 1) + [True]
+    patience.settled("poison")
+    assert not patience.strike("poison")
+
+
+def test_what_has_failed_least_comes_first() -> None:
+    patience = Patience()
+    for name in ("a", "a", "b"):
+        patience.failed(name)
+    assert patience.in_order(["a", "b", "c", "d"]) == ["c", "d", "b", "a"]
+
+
+@pytest.mark.parametrize("problem", [OSError("no network"), BUSY])
+def test_the_ledger_tells_why_and_since_when(problem: Any) -> None:
+    page, patience = Page(), Patience()
+    patience.pause(page, problem)
+    since = page.pauses[ALL].since
+    patience.pause(page, problem)
+    assert page.pauses[ALL].problem == str(problem)
+    assert page.pauses[ALL].since == since <= time.time()
