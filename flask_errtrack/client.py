@@ -55,7 +55,9 @@ class Client(ScopeApi):
                 "option database_url needs the tracker of an app, ErrTrack(app); "
                 "a client of its own sends to a dsn or a transport"
             )
-        self._set_up(config, config.transport or transport_to_dsn(config, None), Host())
+        folder = config.outbox_folder()
+        transport = config.transport or transport_to_dsn(config, folder)
+        self._set_up(config, transport, Host())
 
     @classmethod
     def of_host(cls, config: Config, transport: Transport | None, host: Host) -> Client:

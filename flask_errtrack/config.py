@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from logging import ERROR, INFO
+from pathlib import Path
 from typing import Any
 
 from . import options as check
@@ -59,7 +60,7 @@ class Config:
         True,
         check.either(check.FLAG, check.instance_of(str, "the path of a folder")),
         "The folder where events wait until they are delivered. True: in the instance "
-        "folder. False: in memory only.",
+        "folder (a ``Client`` without an app has none). False: in memory only.",
     )
     outbox_max_bytes: int = option(
         "Where to",
@@ -286,13 +287,23 @@ class Config:
         found = gathered(_FIELDS, keywords, app_config, environ)
         return cls(**{name: checked(_FIELDS[name], *found[name]) for name in found})
 
-    def destination_key(self, database_url: str) -> str:
-        """Names where events go: what waits for one place never goes to another.
+    def outbox_folder(
+        self, instance: Path | None = None, database_url: str = ""
+    ) -> Path | None:
+        """Return the folder where events wait; None: they wait in memory.
 
+        What waits for one destination never goes to another: each has its own.
+
+        :param instance: to which a relative path is relative. Without one, only an
+            outbox that is named is on disk.
         :param database_url: of the app's tracker, where there is no DSN.
         """
+        if self.outbox is False or (self.outbox is True and instance is None):
+            return None
+        name = "errtrack-outbox" if self.outbox is True else self.outbox
         where = repr(self.dsn and astuple(self.dsn) or database_url)
-        return hashlib.sha256(where.encode()).hexdigest()[:16]
+        key = hashlib.sha256(where.encode()).hexdigest()[:16]
+        return (instance or Path()) / str(name) / key
 
     def __repr__(self) -> str:
         default = Config()

@@ -217,7 +217,7 @@ class _Composer:
         config = self.config
         if config.transport is not None or not config.enabled:
             return config.transport  # type: ignore[no-any-return]
-        folder = self.outbox_folder()
+        folder = config.outbox_folder(self.instance, self.database_url())
         if config.dsn is not None:
             return transport_to_dsn(config, folder)
         assert tracker is not None
@@ -227,14 +227,6 @@ class _Composer:
             config.outbox_max_bytes,
             config.shutdown_timeout_seconds,
         )
-
-    def outbox_folder(self) -> Path | None:
-        outbox = self.config.outbox
-        if outbox is False:
-            return None
-        folder = self.instance / ("errtrack-outbox" if outbox is True else outbox)
-        # What waits for one destination never goes to another.
-        return folder / self.config.destination_key(self.database_url())
 
     def serve(self, feedback: Feedback, tracker: Tracker | None) -> Blueprint:
         config = self.config

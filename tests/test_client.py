@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -159,6 +160,18 @@ def test_a_client_without_flask_is_the_same_client(
     assert "request" not in event
     with pytest.raises(ConfigError, match="database_url"):
         Client(database_url="sqlite:///x.db")
+
+
+def test_a_client_without_flask_keeps_what_waits_in_the_outbox_it_is_given(
+    tmp_path: Path,
+) -> None:
+    # Nobody listens on the port for discarded traffic.
+    dsn = "http://key@127.0.0.1:9/1"
+    client = Client(dsn=dsn, outbox=str(tmp_path), shutdown_timeout_seconds=0)
+    client.capture_message("kept")
+    client.close()
+    (path,) = tmp_path.glob("*/*.envelope")
+    assert b"kept" in path.read_bytes()
 
 
 def test_without_a_way_out_nothing_is_captured() -> None:

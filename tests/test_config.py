@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -260,11 +261,30 @@ def test_a_transport_is_a_keyword_argument_with_a_method_send() -> None:
 def test_what_waits_for_one_place_never_goes_to_another() -> None:
     urls = ("sqlite:////srv/a.db", "sqlite:////srv/b.db")
     dsns = (DSN, DSN.replace("/1", "/2"), DSN.replace("public", "p"))
-    trackers = {load().destination_key(url) for url in urls}
-    servers = {load(dsn=dsn).destination_key(urls[0]) for dsn in dsns}
+    folder = Path("/srv")
+    trackers = {load().outbox_folder(folder, url) for url in urls}
+    servers = {load(dsn=dsn).outbox_folder(folder, urls[0]) for dsn in dsns}
     assert len(trackers | servers) == 5
-    assert servers == {load(dsn=dsn).destination_key(urls[1]) for dsn in dsns}
-    assert not any("verysecret" in key for key in servers)
+    assert servers == {load(dsn=dsn).outbox_folder(folder, urls[1]) for dsn in dsns}
+    assert not any("verysecret" in str(folder) for folder in servers)
+
+
+def test_the_outbox_is_in_the_instance_folder_or_where_an_option_says() -> None:
+    instance = Path("/srv/app")
+    for outbox, expected in (
+        (True, "/srv/app/errtrack-outbox"),
+        ("waiting", "/srv/app/waiting"),
+        ("/var/spool/shop", "/var/spool/shop"),
+    ):
+        found = load(dsn=DSN, outbox=outbox).outbox_folder(instance)
+        assert found is not None and found.parent == Path(expected)
+    assert load(dsn=DSN, outbox=False).outbox_folder(instance) is None
+
+
+def test_without_an_app_only_an_outbox_with_a_name_is_on_disk() -> None:
+    assert load(dsn=DSN).outbox_folder() is None
+    found = load(dsn=DSN, outbox="/var/spool/job").outbox_folder()
+    assert found is not None and found.parent == Path("/var/spool/job")
 
 
 def test_the_scheme_that_many_hosts_hand_out_is_postgresql() -> None:
