@@ -54,12 +54,6 @@ class Drops:
             taken, tally.untaken = tally.untaken, Counter()
         return taken
 
-    def give_back(self, taken: Mapping[Drop, int]) -> None:
-        """Have something taken once more: it could not be kept."""
-        tally = self._tally.get()
-        with tally.lock:
-            tally.untaken.update(taken)
-
 
 def by_reason(drops: Mapping[Drop, int]) -> Counter[str]:
     """Sum counts over the categories."""

@@ -230,6 +230,16 @@ def test_a_ledger_that_is_none_begins_anew(tmp_path: Path, text: str) -> None:
     assert process.round().is_done and len(receiver.passed) == 1
 
 
+def test_a_pause_holds_though_the_ledger_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "ledger.json").mkdir()
+    receiver = Receiver(failing(TransportError("slowly", 3600)))
+    process = Process(tmp_path, receiver)
+    process.put("event")
+    for _ in range(3):
+        assert process.round().is_paused
+    assert len(receiver.seen) == 1
+
+
 def test_a_ledger_is_its_owners(tmp_path: Path) -> None:
     process = Process(tmp_path, Receiver(failing(TransportError("busy"))))
     process.put("event")

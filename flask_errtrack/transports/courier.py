@@ -10,7 +10,6 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -144,18 +143,12 @@ class Courier:
     def _keep_page(self, work: Callable[[], None] = lambda: None) -> None:
         """Do what changes the ledger's page, and write it if it changed."""
         ledger = self.outbox.ledger
-        self._page = ledger.read()
-        before = deepcopy(self._page)
-        taken = self._drops.take()
-        self._page.count(taken)
+        before, self._page = ledger.read(), ledger.read()
+        self._page.count(self._drops.take())
         work()
-        more = self._drops.take()
-        self._page.count(more)
+        self._page.count(self._drops.take())
         if self._page != before:
-            try:
-                ledger.write(self._page)
-            except OSError:
-                self._drops.give_back(taken + more)
+            ledger.write(self._page)
 
     def _deliver_all(self, caller: Caller, outboxes: tuple[Outbox, ...]) -> None:
         self._sweep()

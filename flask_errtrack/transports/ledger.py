@@ -12,6 +12,7 @@ import os
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,29 +84,34 @@ class Ledger:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._page = Page()
+        # What is not in the file, because there is none or it cannot be written.
+        self._unsaved: Page | None = None
 
     def read(self) -> Page:
         """Return what it says; nothing if there is no file, or none that is one."""
-        if self._path is None:
-            return self._page
+        if self._unsaved is not None:
+            return deepcopy(self._unsaved)
         with suppress(*_NO_LEDGER):
-            return _page_of(json.loads(self._path.read_bytes()))
+            if self._path is not None:
+                return _page_of(json.loads(self._path.read_bytes()))
         return Page()
 
     def write(self, page: Page) -> None:
-        """Replace what it says.
+        """Replace what it says, for this process only if the disk takes nothing."""
+        self._unsaved = deepcopy(page)
+        with suppress(OSError):
+            if self._path is not None:
+                _replace(self._path, json.dumps(_json_of(page)))
+                self._unsaved = None
 
-        :raises OSError: the file cannot be written.
-        """
-        self._page = page
-        if self._path is not None:
-            temporary = self._path.with_suffix(".writing")
-            temporary.unlink(missing_ok=True)
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with open(descriptor, "w") as file:
-                json.dump(_json_of(page), file)
-            os.replace(temporary, self._path)
+
+def _replace(path: Path, text: str) -> None:
+    temporary = path.with_suffix(".writing")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "w") as file:
+        file.write(text)
+    os.replace(temporary, path)
 
 
 def _json_of(page: Page) -> dict[str, Any]:
