@@ -90,6 +90,8 @@ class Client(ScopeApi):
     def is_enabled(self) -> bool:
         """Whether captured events go anywhere at the moment."""
         is_on = self.config.enabled and not self._is_closed
+        # When the interpreter clears its modules, nothing can be relied upon.
+        is_on = is_on and not sys.is_finalizing()
         return is_on and self._transport() is not None
 
     def _transport(self) -> Transport | None:

@@ -34,7 +34,9 @@ def new_event(level: Level = "error", event_id: str | None = None) -> Event:
 
 def timestamp_now() -> str:
     """Return the time as RFC 3339 text in UTC."""
-    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+    return (
+        datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    )
 
 
 def event_from_exception(

@@ -46,6 +46,7 @@ class Worker:
         self._thread: threading.Thread | None = None
         self._exits: _Exits | None = None
         self._has_warned = False
+        self._is_ending = False
         # Without threads: until when the process may still be held up.
         self._inline_until: float | None = None
 
@@ -104,6 +105,11 @@ class Worker:
             self._exits.forget()
             self._exits = None
 
+    def _end(self) -> None:
+        """Close, and deliver without a thread from now on."""
+        self._is_ending = True
+        self.close()
+
     def is_over(self) -> bool:
         """Tell whether it is time to stop."""
         until = self._inline_until
@@ -116,8 +122,8 @@ class Worker:
 
     def _start(self) -> bool:
         """Start the thread; tell whether that is possible."""
-        if sys.is_finalizing():
-            # A thread would never come to run.
+        if self._is_ending or sys.is_finalizing():
+            # A thread would be started, but hardly come to run.
             return False
         thread = threading.Thread(target=self._run, name="flask-errtrack", daemon=True)
         try:
@@ -125,7 +131,7 @@ class Worker:
         except RuntimeError:
             return False
         self._thread = thread
-        self._exits = self._exits or _Exits(self.close)
+        self._exits = self._exits or _Exits(self._end)
         return True
 
     def _run(self) -> None:
@@ -181,6 +187,7 @@ class Worker:
             self.courier.hurry(left_seconds)
             if self._round().is_done:
                 self._done = wanted
+            self.courier.close()
 
 
 class _Exits:
