@@ -12,7 +12,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -230,7 +230,12 @@ def _parse(url: str) -> URL:
         # Without the cause: its text may hold the password.
         raise ConfigError(_expected("it cannot be read")) from None
     if backend == "postgresql":
-        return parsed.set(drivername="postgresql+psycopg")
+        parsed = parsed.set(drivername="postgresql+psycopg")
+        # Not imported by a thread later: a fork at that moment would leave the child
+        # with half a module. That it is missing, the first use says.
+        with suppress(ModuleNotFoundError):
+            parsed.get_dialect().import_dbapi()
+        return parsed
     if backend != "sqlite":
         raise ConfigError(_expected(f"{backend} is not supported"))
     if parsed.database in (None, "", ":memory:"):

@@ -26,10 +26,11 @@ def transport_to_dsn(
     if dsn is None:
         return None
 
-    def make() -> Transport:
-        # requests is slow to import, and only the worker needs it.
-        from .http import HttpTransport
+    # requests is for those who have a DSN. Not imported by the worker: a fork at that
+    # moment would leave the child with half a module for ever.
+    from .http import HttpTransport
 
+    def make() -> Transport:
         return HttpTransport(
             dsn, CLIENT, config.timeout_seconds, config.proxies, config.ca_certs
         )
