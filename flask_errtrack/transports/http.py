@@ -6,13 +6,12 @@ people expect them.
 
 from __future__ import annotations
 
-import gzip
-import math
+import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
 
 import requests
 
@@ -20,11 +19,10 @@ from ..dsn import Dsn
 from ..envelope import Envelope
 from ..errors import Refused, TransportError
 from ..exceptions import timestamp_now
-
-#: How long to leave a server alone that said 429 and no time.
-DEFAULT_RETRY_AFTER_SECONDS = 60.0
-# A waiting time beyond this is a mistake of the server.
-_MAX_RETRY_AFTER_SECONDS = 24 * 3600.0
+from .compression import BROTLI, GZIP, best_encoding, compressed
+from .deadline import DeadlineAdapter
+from .limits import RateLimits
+from .reach import printable, trouble_of
 
 # So much of an answer is read to keep the connection for the next envelope; with a
 # longer or slower answer a new connection costs less.
@@ -38,6 +36,10 @@ _MENDS = {
     404: "there is no such project; check the path and project id of the DSN",
     413: "the envelope is too large for it; raise the server's limit",
 }
+# What a server says of a body in an encoding that it does not know.
+_UNREADABLE = frozenset((400, 415))
+# Answers below 500 that say "not now".
+_LATER = frozenset((408, 425))
 
 
 class HttpTransport:
@@ -46,6 +48,7 @@ class HttpTransport:
     Obeys the server's rate limits: until its time is up, nothing is sent.
 
     :param client: name and version of the sender, "name/1.0".
+    :param timeout_seconds: how long a connection, and then an answer, may take.
     :param clock: returns seconds that only grow.
     """
 
@@ -57,19 +60,20 @@ class HttpTransport:
         proxies: Mapping[str, str] | None = None,
         ca_certs: str | None = None,
         clock: Callable[[], float] = time.monotonic,
+        encoding: str | None = None,
     ) -> None:
         self.dsn = dsn
+        self.timeout_seconds = timeout_seconds
         self._clock = clock
-        self._quiet_until = clock()
-        self._timeout_seconds = timeout_seconds
-        self._session = requests.Session()
+        self._limits = RateLimits(clock)
+        self._encoding = encoding or best_encoding()
+        self._session = _session()
         # Given with each request: else the environment's would win over the options.
         self._proxies = dict(proxies or {})
         self._verify: bool | str = True if ca_certs is None else ca_certs
         self._headers = {
             "User-Agent": client,
             "Content-Type": "application/x-sentry-envelope",
-            "Content-Encoding": "gzip",
             "X-Sentry-Auth": dsn.auth_header(client),
         }
 
@@ -78,95 +82,105 @@ class HttpTransport:
 
     def send(self, envelope: Envelope) -> None:
         """Deliver one envelope; 200 means that the server has it."""
-        left_seconds = self._quiet_until - self._clock()
-        if left_seconds > 0:
-            raise TransportError(f"{self.dsn} asked for a pause", left_seconds)
-        body = gzip.compress(envelope.encode(sent_at=timestamp_now()), compresslevel=5)
+        category = envelope.category
+        seconds, categories = self._limits.left_seconds(category)
+        if seconds > 0:
+            raise self._asked_for_a_pause(seconds, categories)
+        data = envelope.encode(sent_at=timestamp_now())
+        response, said = self._post(data, self._encoding)
+        if response.status_code in _UNREADABLE and self._encoding == BROTLI:
+            # It may be the encoding. A server that takes gzip gets it from now on.
+            self._encoding = GZIP
+            response, said = self._post(data, GZIP)
+        status = response.status_code
+        self._limits.hear(status, response.headers, category)
+        if status == 429:
+            raise self._asked_for_a_pause(*self._limits.left_seconds(category))
+        if not 200 <= status < 300:
+            self._judge(status, said)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def _asked_for_a_pause(
+        self, seconds: float, categories: frozenset[str]
+    ) -> TransportError:
+        what = f" of {', '.join(categories)} events" if categories else ""
+        return TransportError(
+            f"{self.dsn} asked for a pause{what} (429)", seconds, categories
+        )
+
+    def _post(self, data: bytes, encoding: str) -> tuple[requests.Response, str]:
+        """Return the answer, and what the server says in it."""
         try:
             response = self._session.post(
                 self.dsn.envelope_url,
-                data=body,
-                headers=self._headers,
-                timeout=self._timeout_seconds,
+                data=compressed(data, encoding),
+                headers={**self._headers, "Content-Encoding": encoding},
+                timeout=self.timeout_seconds,
                 proxies=self._proxies,
                 verify=self._verify,
                 allow_redirects=False,
                 stream=True,
             )
         except (requests.RequestException, OSError) as error:
-            # The error's text may hold a URL with a key in it.
-            raise TransportError(
-                f"{self.dsn} could not be reached: {type(error).__name__}"
-            ) from error
+            text = trouble_of(error).text
+            raise TransportError(f"{self.dsn} could not be reached: {text}") from error
         with response:
-            self._read_short(response)
-        self._judge(response)
+            body = self._start_of_body(response)
+        return response, self._said(response.headers, body)
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._session.close()
-
-    def _read_short(self, response: requests.Response) -> None:
-        """Read a short body to its end; what it says does not matter."""
+    def _start_of_body(self, response: requests.Response) -> bytes:
+        """Read a short body to its end, and no more than the start of a long one."""
         until = self._clock() + _MAX_ANSWER_SECONDS
+        body = bytearray()
         # The server has the envelope or refused it, whatever becomes of the body.
         with suppress(requests.RequestException, OSError):
             # Byte by byte: to ask for more would wait for more.
-            for count, _ in enumerate(response.iter_content(1), start=1):
-                if count >= _MAX_ANSWER_BYTES or self._clock() > until:
-                    return
+            for byte in response.iter_content(1):
+                body += byte
+                if len(body) >= _MAX_ANSWER_BYTES or self._clock() > until:
+                    break
+        return bytes(body)
 
-    def _judge(self, response: requests.Response) -> None:
-        status = response.status_code
-        seconds = rate_limit_seconds(response.headers.get("X-Sentry-Rate-Limits"))
-        if status == 429 and not seconds:
-            seconds = retry_after_seconds(
-                response.headers.get("Retry-After"), datetime.now(UTC)
-            )
-        self._quiet_until = self._clock() + seconds
-        if 200 <= status < 300:
-            return
-        if status == 429:
-            raise TransportError(f"{self.dsn} asked for a pause (429)", seconds)
-        if status >= 500:
-            raise TransportError(f"{self.dsn} answered {status}")
+    def _said(self, headers: Mapping[str, str], body: bytes) -> str:
+        """What the server says of a problem, without the keys of the DSN."""
+        said = headers.get("X-Sentry-Error") or headers.get("Location")
+        said = said or _detail_of(body)
+        for secret in (self.dsn.secret_key, self.dsn.public_key):
+            said = said.replace(secret, "***") if secret else said
+        return f" ({printable(said)})" if printable(said) else ""
+
+    def _judge(self, status: int, said: str) -> None:
+        if 300 <= status < 400:
+            # Nothing is lost by a redirect that somebody has just set up wrongly.
+            mend = "set the DSN to where it redirects to"
+            raise TransportError(f"{self.dsn} answered {status}: {mend}{said}")
+        if status >= 500 or status in _LATER:
+            raise TransportError(f"{self.dsn} answered {status}{said}")
         mend = _MENDS.get(status, "it does not take envelopes")
-        raise Refused(f"{self.dsn} answered {status}: {mend}")
+        raise Refused(f"{self.dsn} answered {status}: {mend}{said}")
 
 
-def rate_limit_seconds(value: str | None) -> float:
-    """Return how long an ``X-Sentry-Rate-Limits`` header forbids errors, else 0.
-
-    Its limits are ``seconds:categories:…``, with commas between them, and semicolons
-    between categories; none means all.
-    """
-    longest = 0.0
-    for limit in (value or "").split(","):
-        seconds, categories = [*limit.split(":"), ""][:2]
-        names = {name.strip() for name in categories.split(";")}
-        if names & {"", "error"}:
-            longest = max(longest, _positive(seconds))
-    return min(longest, _MAX_RETRY_AFTER_SECONDS)
+def _session() -> requests.Session:
+    session = requests.Session()
+    # No credentials of ~/.netrc, and no cookies: the DSN is all that a server gets.
+    session.auth = _unchanged
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, DeadlineAdapter(pool_connections=1, pool_maxsize=1))
+    return session
 
 
-def _positive(text: str) -> float:
-    """The number that a text is; 0 if it is none, or none to wait for."""
-    try:
-        number = float(text)
-    except ValueError:
-        return 0.0
-    return number if math.isfinite(number) and number > 0 else 0.0
+def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
 
 
-def retry_after_seconds(value: str | None, now: datetime) -> float:
-    """Return how long a ``Retry-After`` header asks to wait: seconds or a date."""
-    try:
-        seconds = float(value or "")
-    except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(value or "") - now).total_seconds()
-        except (ValueError, TypeError):
-            return DEFAULT_RETRY_AFTER_SECONDS
-    if not 0 <= seconds <= _MAX_RETRY_AFTER_SECONDS:
-        return DEFAULT_RETRY_AFTER_SECONDS
-    return seconds
+def _detail_of(body: bytes) -> str:
+    """The field ``detail`` of an answer, as Sentry's servers have it."""
+    found: Any = None
+    with suppress(ValueError, RecursionError):
+        found = json.loads(body)
+    detail = found.get("detail") if isinstance(found, dict) else None
+    return detail if isinstance(detail, str) else ""
