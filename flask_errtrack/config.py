@@ -81,7 +81,7 @@ class Config:
     ca_certs: str | None = option(
         "Where to",
         None,
-        check.optional(check.instance_of(str, "the path of a certificate bundle")),
+        check.optional(check.ca_certs),
         "Certificate authorities to trust on the way to the DSN.",
     )
     timeout_seconds: float = option(

@@ -7,6 +7,7 @@ A check takes what the developer wrote and returns the value to keep; a
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 from collections.abc import Callable, Collection, Mapping
 from logging import getLevelNamesMapping
@@ -138,6 +139,24 @@ def transport(value: Any) -> Any:
     if not callable(getattr(value, "send", None)):
         raise ValueError("an object with a method send(envelope)")
     return value
+
+
+def ca_certs(value: Any) -> str:
+    """The path of certificates that can be read now, not only when they are needed."""
+    # Whoever has no authority of their own does not need it.
+    import ssl
+
+    path = os.fspath(value) if isinstance(value, str | os.PathLike) else ""
+    try:
+        if not path:
+            raise ValueError("no path")
+        folder = path if os.path.isdir(path) else None
+        ssl.create_default_context(cafile=None if folder else path, capath=folder)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"the path of a file with certificates in PEM format ({error})"
+        ) from error
+    return path
 
 
 def url_prefix(value: Any) -> str:

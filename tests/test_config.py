@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from flask_errtrack.config import Config
 from flask_errtrack.dsn import Dsn
@@ -133,7 +134,7 @@ def test_errtrack_config_has_to_be_a_dict() -> None:
         ("outbox_max_bytes", 0, "a whole number of 1 or more"),
         ("outbox_max_bytes", 1.5, "a whole number of 1 or more"),
         ("proxies", "http://p:1", "a dict such as"),
-        ("ca_certs", True, "the path of a certificate bundle"),
+        ("ca_certs", True, "the path of a file with certificates"),
         ("timeout_seconds", 0, "a number of 0.1 or more"),
         ("timeout_seconds", float("inf"), "a number of 0.1 or more"),
         ("shutdown_timeout_seconds", -1, "a number of 0.0 or more"),
@@ -285,6 +286,13 @@ def test_without_an_app_only_an_outbox_with_a_name_is_on_disk() -> None:
     assert load(dsn=DSN).outbox_folder() is None
     found = load(dsn=DSN, outbox="/var/spool/job").outbox_folder()
     assert found is not None and found.parent == Path("/var/spool/job")
+
+
+def test_certificates_that_cannot_be_read_stop_the_set_up(tmp_path: Path) -> None:
+    (tmp_path / "none.pem").write_text("no certificate")
+    for wrong in (str(tmp_path / "missing.pem"), str(tmp_path / "none.pem"), 7, ""):
+        assert "certificates in PEM format" in problem_of(ca_certs=wrong)
+    assert load(ca_certs=DEFAULT_CA_BUNDLE_PATH).ca_certs == DEFAULT_CA_BUNDLE_PATH
 
 
 def test_the_scheme_that_many_hosts_hand_out_is_postgresql() -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
 
 import pytest
 import requests
+from talking_server import Talk, answering, request_of, server, speaking_plainly
 
 from flask_errtrack.dsn import Dsn
 from flask_errtrack.envelope import Envelope
@@ -19,50 +18,6 @@ from flask_errtrack.errors import TransportError
 from flask_errtrack.exceptions import new_event
 from flask_errtrack.transports.http import HttpTransport
 from flask_errtrack.transports.reach import Trouble, printable, trouble_of
-
-Talk = Callable[[socket.socket], None]
-
-
-@contextlib.contextmanager
-def server(talk: Talk) -> Iterator[str]:
-    """Serve one connection after another as told; yield the address."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def serve() -> None:
-            with contextlib.suppress(OSError):
-                while True:
-                    connection, _ = listener.accept()
-                    with connection, contextlib.suppress(OSError):
-                        talk(connection)
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield f"127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            thread.join()
-
-
-def request_of(connection: socket.socket) -> bytes:
-    """Read a request to its end."""
-    data = b""
-    while b"\r\n\r\n" not in data:
-        data += connection.recv(65536)
-    head, _, body = data.partition(b"\r\n\r\n")
-    if b"Content-Length: " in head:
-        length = int(head.partition(b"Content-Length: ")[2].split(b"\r\n")[0])
-        while len(body) < length:
-            body += connection.recv(65536)
-    return head
-
-
-def answering(data: bytes) -> Talk:
-    def talk(connection: socket.socket) -> None:
-        request_of(connection)
-        connection.sendall(data)
-
-    return talk
 
 
 def trouble_with(
@@ -139,11 +94,7 @@ def test_a_server_of_another_protocol(nonsense: bytes) -> None:
 
 
 def test_a_server_without_tls() -> None:
-    def plain(connection: socket.socket) -> None:
-        connection.recv(65536)
-        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-
-    with server(plain) as address:
+    with server(speaking_plainly) as address:
         trouble = trouble_with(address, scheme="https")
     assert trouble.stage == "TLS" and "no TLS connection" in trouble.text
     assert "https" in trouble.mend

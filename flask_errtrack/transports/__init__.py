@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..config import Config
 from ..version import CLIENT
@@ -10,6 +11,9 @@ from .background import BackgroundTransport as BackgroundTransport
 from .base import Transport as Transport
 from .memory import MemoryTransport as MemoryTransport
 from .patience import FIRST_PAUSE_SECONDS
+
+if TYPE_CHECKING:
+    from .http import HttpTransport
 
 
 def transport_to_dsn(
@@ -22,24 +26,28 @@ def transport_to_dsn(
     :param folder: where envelopes wait; None keeps them in memory.
     :param first_pause_seconds: how long to wait after a first failure.
     """
-    dsn = config.dsn
-    if dsn is None:
+    if config.dsn is None:
         return None
-
-    # requests is for those who have a DSN. Not imported by the worker: a fork at that
-    # moment would leave the child with half a module for ever.
-    from .http import HttpTransport
-
-    def make() -> Transport:
-        return HttpTransport(
-            dsn, CLIENT, config.timeout_seconds, config.proxies, config.ca_certs
-        )
+    # Not imported by the worker: a fork at that moment would leave the child with
+    # half a module for ever.
+    from . import http as _http  # noqa: F401
 
     return BackgroundTransport(
-        make,
+        lambda: http_transport(config),
         folder,
         config.outbox_max_bytes,
         config.shutdown_timeout_seconds,
         first_pause_seconds,
         config.send_client_reports,
+    )
+
+
+def http_transport(config: Config) -> HttpTransport:
+    """Return what posts to the server of the DSN of ``config``, at once."""
+    # requests is for those who have a DSN.
+    from .http import HttpTransport
+
+    assert config.dsn is not None
+    return HttpTransport(
+        config.dsn, CLIENT, config.timeout_seconds, config.proxies, config.ca_certs
     )

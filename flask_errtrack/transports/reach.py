@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.client import HTTPException
-from typing import Literal
+from typing import Literal, get_args
 
 from urllib3.exceptions import (
     ConnectTimeoutError,
@@ -22,7 +22,7 @@ from urllib3.exceptions import (
 
 #: How far it came: the stages of a delivery, in their order.
 Stage = Literal["name", "connection", "TLS", "answer"]
-STAGES: tuple[Stage, ...] = ("name", "connection", "TLS", "answer")
+STAGES = get_args(Stage)
 
 _MAX_TEXT = 200
 _NO_ROUTE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
