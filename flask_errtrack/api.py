@@ -1,4 +1,7 @@
-"""The setters of the current scope, the same on an extension and on a client."""
+"""Calls that are the same on an extension and on a client.
+
+The setters of the current scope, and check-ins.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, overload
 
 from .errors import guard, own_work
-from .event import Level
+from .event import CheckInStatus, Level
 from .scope import Scope
 
 ScopeCallback = Callable[[Scope], Any]
@@ -23,6 +26,31 @@ class ScopeApi:
     def _pushed_scope(self) -> AbstractContextManager[Scope]:
         """A copy of the current scope, current for a while."""
         raise NotImplementedError
+
+    def _send_check_in(self, *given: Any) -> str | None:
+        """Send what :meth:`capture_check_in` was given."""
+        raise NotImplementedError
+
+    def capture_check_in(
+        self,
+        monitor_slug: str,
+        status: CheckInStatus,
+        *,
+        check_in_id: str | None = None,
+        duration_seconds: float | None = None,
+        monitor_config: Mapping[str, Any] | None = None,
+    ) -> str | None:
+        """Tell how a scheduled job fares; return the check-in's id, or None.
+
+        :param monitor_slug: the job's name: letters, digits, ``-`` and ``_``.
+        :param status: ``in_progress``, and later ``ok`` or ``error``.
+        :param check_in_id: what the call with ``in_progress`` returned.
+        :param monitor_config: makes the server watch the job, such as
+            ``{"schedule": {"type": "crontab", "value": "0 4 * * *"}}``.
+        """
+        return self._send_check_in(
+            monitor_slug, status, check_in_id, duration_seconds, monitor_config
+        )
 
     def set_user(self, user: Mapping[str, Any] | None) -> None:
         """Say who is at work; always wins over what is found out. None: nobody."""

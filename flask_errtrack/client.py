@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from .api import ScopeApi
 from .callbacks import before_breadcrumb, before_send
+from .check_ins import check_in_of
 from .choice import Choice
 from .config import Config
 from .delivery import HANDLED, MESSAGE, UNHANDLED, Delivery
@@ -23,10 +24,11 @@ from .drops import Drops
 from .envelope import Envelope, Item
 from .errors import ConfigError, guard, own_work
 from .event import Event, Level, Mechanism, UserReport
-from .exceptions import event_from_exception, event_from_message, new_event
+from .exceptions import event_from_message, event_of_exception
 from .host import Host
 from .identity import identity_of, machine_contexts
 from .notes import attempt, note
+from .reports import feedback_event, report_of
 from .scope import CrumbSource, Scope, breadcrumb
 from .scope_home import ScopeHome
 from .scrub import Scrubber
@@ -169,7 +171,8 @@ class Client(ScopeApi):
             if not was_met and not self._choice.takes_exception(error, hint):
                 work.remember(error, None)
                 return None
-            event = self._event_of(error, Mechanism(type=mechanism, handled=handled))
+            how = Mechanism(type=mechanism, handled=handled)
+            event = event_of_exception(error, self._reader, how)
             event["event_id"] = event_id or event["event_id"]
             event.update(record or {})  # type: ignore[typeddict-item]
             envelope = self._envelope(event, hint, scope, request, scope_kwargs)
@@ -218,8 +221,28 @@ class Client(ScopeApi):
         :raises TransportError, Refused: it could not be kept; the person is told.
         """
         transport = self._transport()
-        if transport is not None and self.config.enabled:
+        if transport is None or not self.config.enabled:
+            return
+        event = feedback_event(report, self._made_safe)
+        if self.config.feedback_item == "feedback":
+            transport.send(Envelope.from_feedback(trimmed(as_wire(event))[0]))
+        else:
+            report = cast("UserReport", report_of(event))
             transport.send(Envelope.from_user_report(report))
+
+    def _made_safe(self, event: Event) -> Event:
+        event = self._identify(event)
+        secrets = self.host.secrets(event, None, self.config)
+        return self._scrubber.scrub(event, secrets | self._own_secrets)
+
+    def _send_check_in(self, *given: Any) -> str | None:
+        if not self.is_enabled:
+            return None
+        with guard("sending a check-in"), own_work():
+            check_in = check_in_of(self.identity, *given)
+            if self._delivery.deliver(Envelope.from_check_in(check_in)):
+                return check_in["check_in_id"]
+        return None
 
     def add_breadcrumb(self, crumb: CrumbSource = None, **fields: Any) -> None:
         """Note something that happened: a dict, fields, or a callable for a dict."""
@@ -260,17 +283,6 @@ class Client(ScopeApi):
             return None
         return self.host.meant_by(error, mechanism)
 
-    def _event_of(self, error: BaseException, mechanism: Mechanism) -> Event:
-        with guard("reading an exception") as reading:
-            return event_from_exception(error, self._reader, mechanism)
-        # The event goes all the same, with what is certain.
-        event = new_event()
-        event["exception"] = {
-            "values": [{"type": type(error).__name__, "mechanism": mechanism}]
-        }
-        note(event, "failed", "exception", type(reading.error).__name__)
-        return event
-
     def _envelope(
         self,
         event: Event,
@@ -287,7 +299,8 @@ class Client(ScopeApi):
                 update = partial(scope.update, **{name: value})
                 attempt(event, f"argument {name}", update)
         event = scope.apply(event)
-        secrets = self.host.describe(event, request, self.config)
+        secrets = self.host.secrets(event, request, self.config)
+        self.host.describe(event, request, self.config)
         event = self._identify(event)
         if "failed_hook" in hint:
             failed = type(hint.pop("failed_hook")).__name__

@@ -235,6 +235,13 @@ class Config:
     feedback: bool = option(
         "Feedback", True, check.FLAG, "Offer the dialog of ``errtrack_feedback()``."
     )
+    feedback_item: str = option(
+        "Feedback",
+        "user_report",
+        check.one_of("user_report", "feedback"),
+        'What people write is sent as a "user_report", which every server knows, or as '
+        '"feedback", which newer ones prefer.',
+    )
     error_page: bool = option(
         "Feedback",
         False,

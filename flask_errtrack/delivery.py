@@ -51,7 +51,7 @@ class Delivery:
             knows more of the same error.
         """
         work.held.pop(event_id, None)
-        is_accepted = envelope is not None and (may_wait or self._deliver(envelope))
+        is_accepted = envelope is not None and (may_wait or self.deliver(envelope))
         if is_accepted:
             work.accept(event_id, rank)
         else:
@@ -67,13 +67,14 @@ class Delivery:
         """Send what waits, but for the newest ``keep`` events."""
         for event_id in list(work.held)[: max(len(work.held) - keep, 0)]:
             envelope = work.held.pop(event_id, None)
-            if envelope is not None and not self._deliver(envelope):
+            if envelope is not None and not self.deliver(envelope):
                 work.discard(event_id)
                 self._host.show_event_id(work.event_id)
         if not work.held:
             self.holding.discard(work)
 
-    def _deliver(self, envelope: Envelope) -> bool:
+    def deliver(self, envelope: Envelope) -> bool:
+        """Hand an envelope over; tell whether it was taken. What was not is counted."""
         transport = self._find_transport()
         if transport is None:
             return False

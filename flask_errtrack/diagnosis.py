@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +13,22 @@ from pathlib import Path
 from flask import Flask
 
 from .client import Client
+from .config import Config
 from .errors import StoreError
-from .transports import BackgroundTransport
+from .outbox_words import (
+    SET_ASIDE_MEND,
+    losses_in_words,
+    problems_in_words,
+    waiting_in_words,
+)
+from .transports import BackgroundTransport, http_transport
 from .transports.outbox import FolderOutbox
+from .transports.stock import Stock, stock_of
 from .version import VERSION
+from .words import count, one_line
+
+# So many different reasons are told for what was set aside.
+_MAX_REASONS = 3
 
 
 @dataclass(frozen=True)
@@ -64,34 +78,44 @@ def _identity(client: Client) -> Finding:
     return Finding("identity", text, True, mend)
 
 
+def destination_of(client: Client) -> str:
+    """Say where the events of an app go."""
+    if client.config.transport is not None:
+        return f"the transport {type(client.config.transport).__name__}"
+    if client.config.dsn is not None:
+        return str(client.config.dsn)
+    return f"the tracker of this app, see {client.config.url_prefix}/"
+
+
 def _destination(
     client: Client, check_store: Callable[[], None] | None
 ) -> Iterator[Finding]:
     config = client.config
-    if config.transport is not None:
-        yield Finding("events go to", f"{type(config.transport).__name__} (transport)")
-    elif config.dsn is not None:
-        yield _way_to_dsn(client)
+    if config.dsn is not None and config.transport is None:
+        yield from _way_to_dsn(config)
+    else:
+        yield Finding("events go to", destination_of(client))
     if check_store is None:
         return
-    topic = "tracker" if config.dsn is not None else "events go to"
     try:
         check_store()
     except StoreError as error:
         mend = "Events wait in the outbox until this is mended."
-        yield Finding(topic, str(error), False, mend)
+        yield Finding("tracker", str(error), False, mend)
     else:
-        yield Finding(topic, "the tracker of this app; its database works")
+        yield Finding("tracker", "its database works")
 
 
-def _way_to_dsn(client: Client) -> Finding:
-    topic, dsn = "events go to", client.config.dsn
-    mend = "Check the DSN, the network and the option proxies; see `errtrack test`."
-    transport = client.transport
-    error = getattr(transport, "last_error", None)
-    if error is not None:
-        return Finding(topic, f"{dsn}, which failed: {error}", False, mend)
-    return Finding(topic, str(dsn), True, "`flask errtrack test` sends an event there.")
+def _way_to_dsn(config: Config) -> Iterator[Finding]:
+    """Go there: nothing less tells whether the next event will arrive."""
+    # requests is for those who have a DSN.
+    from .transports.probe import probe
+
+    yield Finding("events go to", str(config.dsn))
+    transport = http_transport(config)
+    for step in probe(transport):
+        yield Finding(f"way there, {step.stage}", step.text, step.is_fine, step.mend)
+    transport.close()
 
 
 def _outbox(client: Client) -> Iterator[Finding]:
@@ -109,11 +133,26 @@ def _outbox(client: Client) -> Iterator[Finding]:
         mend = "Make it writable, or set the option outbox to another folder."
         yield Finding("outbox", problem, False, mend)
         return
-    waiting, aside = len(outbox.names()), len(outbox.set_aside_names())
-    yield Finding("outbox", f"{outbox.folder}; {waiting} waiting")
-    if aside:
-        mend = "Report them as a bug of Flask-ErrTrack, or delete the files."
-        yield Finding("outbox", f"{aside} set aside", False, mend)
+    stock = stock_of(outbox, transport.spare)
+    waiting = waiting_in_words(stock, client.config.outbox_max_bytes, time.time())
+    yield Finding("outbox", f"{outbox.folder}; {waiting}")
+    yield from _delivery(stock, time.time())
+
+
+def _delivery(stock: Stock, now: float) -> Iterator[Finding]:
+    for text in problems_in_words(stock, now):
+        mend = "`flask errtrack outbox --send` tries it now, and tells what happens."
+        yield Finding("delivery", text, False, mend)
+    if stock.set_aside:
+        yield Finding("set aside", _set_aside(stock), False, SET_ASIDE_MEND)
+    for loss in losses_in_words(stock.page, now):
+        yield Finding("dropped so far", loss.text, not loss.is_fault, loss.mend)
+
+
+def _set_aside(stock: Stock) -> str:
+    reasons = Counter(stock.page.set_aside.values()).most_common(_MAX_REASONS)
+    told = "; ".join(one_line(reason) for reason, _ in reasons)
+    return count(stock.set_aside, "envelope") + (f": {told}" if told else "")
 
 
 def _problem_of_folder(folder: Path) -> str | None:

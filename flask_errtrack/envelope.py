@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from .drops import Drop
 from .errors import EnvelopeError
-from .event import Event, UserReport
+from .event import CheckIn, Event, UserReport
 
 # The protocol's data category of each item type that may be limited.
 _CATEGORIES = {
@@ -73,6 +73,17 @@ class Envelope:
         """Wrap what a person said about an event."""
         item = Item("user_report", encode_json(report))
         return cls((item,), {"event_id": report["event_id"]})
+
+    @classmethod
+    def from_feedback(cls, event: Event) -> Envelope:
+        """Wrap what a person said as an event of its own (``contexts.feedback``)."""
+        headers = {"event_id": event["event_id"], "sdk": event.get("sdk")}
+        return cls((Item("feedback", encode_json(event)),), headers)
+
+    @classmethod
+    def from_check_in(cls, check_in: CheckIn) -> Envelope:
+        """Wrap a sign of life of a scheduled job."""
+        return cls((Item("check_in", encode_json(check_in)),))
 
     @classmethod
     def from_drops(cls, drops: Mapping[Drop, int], timestamp: str) -> Envelope:

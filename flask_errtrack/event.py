@@ -12,6 +12,7 @@ from typing import Any, Literal, NotRequired, Required, TypedDict
 
 Level = Literal["debug", "info", "warning", "error", "fatal"]
 LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error", "fatal")
+CheckInStatus = Literal["in_progress", "ok", "error"]
 
 
 class Frame(TypedDict, total=False):
@@ -170,3 +171,15 @@ class UserReport(TypedDict):
     name: NotRequired[str]
     email: NotRequired[str]
     comments: str
+
+
+class CheckIn(TypedDict):
+    """A sign of life of a scheduled job; ``duration`` is in seconds."""
+
+    check_in_id: str
+    monitor_slug: str
+    status: CheckInStatus
+    duration: NotRequired[float]
+    environment: NotRequired[str]
+    release: NotRequired[str]
+    monitor_config: NotRequired[dict[str, Any]]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from .errors import guard
 from .event import Event, ExceptionValue, Level, LogEntry, Mechanism
 from .notes import note
 from .serialize import VARIABLE_LIMITS, Serializer, safe_text
@@ -62,6 +63,20 @@ def event_from_exception(
             note(event, "left_out", where, f"{stack.left_out} in the middle")
         values.append(_value(link, mechanism, stack))
     event["exception"] = {"values": values[::-1]}
+    return event
+
+
+def event_of_exception(
+    error: BaseException, reader: StackReader, mechanism: Mechanism
+) -> Event:
+    """Return what :func:`event_from_exception` does, or what is certain at least."""
+    with guard("reading an exception") as reading:
+        return event_from_exception(error, reader, mechanism)
+    event = new_event()
+    event["exception"] = {
+        "values": [{"type": type(error).__name__, "mechanism": mechanism}]
+    }
+    note(event, "failed", "exception", type(reading.error).__name__)
     return event
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, Flask, current_app, g, has_app_context, request
 
 from . import logging as log_records
+from .access import Access
 from .api import ScopeApi
 from .cli import errtrack_commands
 from .client import Client
@@ -23,6 +24,7 @@ from .config import Config
 from .errors import ConfigError, SeveralApps
 from .event import Level
 from .feedback import Feedback
+from .health import Health
 from .hooks import AppHooks
 from .host import (
     CLIENT_KEY,
@@ -152,6 +154,10 @@ class ErrTrack(ScopeApi):
         client = self.client
         return None if client is None else client._active_scope()
 
+    def _send_check_in(self, *given: Any) -> str | None:
+        client = self.client
+        return None if client is None else client._send_check_in(*given)
+
     def _pushed_scope(self) -> AbstractContextManager[Scope]:
         client = self.client
         return nullcontext(Scope()) if client is None else client._pushed_scope()
@@ -181,7 +187,9 @@ class _Composer:
             app.extensions[TRACKER_KEY] = tracker
         dialog = feedback.dialog
         app.context_processor(lambda: {"errtrack_feedback": dialog})
-        blueprint = self.serve(feedback, tracker) if config.enabled else None
+        blueprint = None
+        if config.enabled:
+            blueprint = self.serve(client, feedback, tracker)
         AppHooks(app, client, lambda: self.complete(client, blueprint)).connect()
         app.cli.add_command(errtrack_commands)
         app.extensions[KEYS_KEY] = self.signing_keys
@@ -228,7 +236,9 @@ class _Composer:
             config.shutdown_timeout_seconds,
         )
 
-    def serve(self, feedback: Feedback, tracker: Tracker | None) -> Blueprint:
+    def serve(
+        self, client: Client, feedback: Feedback, tracker: Tracker | None
+    ) -> Blueprint:
         config = self.config
         blueprint = Blueprint(
             "errtrack",
@@ -239,11 +249,12 @@ class _Composer:
         )
         if config.feedback:
             feedback.add_to(blueprint)
+        access = Access(self.signing_keys, config.dashboard_access)
+        check_store = None if tracker is None else tracker.store.check
+        Health(client, check_store, access.is_open).add_to(blueprint)
         if tracker is not None and config.dashboard is not False:
-            from .tracker.dashboard.access import Access
             from .tracker.dashboard.views import add_pages
 
-            access = Access(self.signing_keys, config.dashboard_access)
             add_pages(blueprint, tracker.store, access)
         self.app.register_blueprint(blueprint)
         if config.error_page and not self.app.error_handler_spec[None].get(500):

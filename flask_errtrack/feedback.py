@@ -16,13 +16,12 @@ from markupsafe import Markup
 
 from .errors import ErrTrackError, guard, logger
 from .event import UserReport
+from .reports import MAX_COMMENTS_CHARS as MAX_COMMENTS_CHARS
 from .signing import BadToken, make_token, read_token
 
 #: A day: an error page that was left open over night can still be answered, and
 #: a token that turns up later in a log or a backup is worth nothing.
 MAX_AGE_SECONDS = 24 * 60 * 60
-#: What Sentry takes; it refuses a longer report, and the words would be lost.
-MAX_COMMENTS_CHARS = 4096
 MAX_PERSON_CHARS = 200
 #: The longest report takes 50 kB, as each byte of it may be written as ``%C3``.
 MAX_FORM_BYTES = 64 * 1024

@@ -66,9 +66,12 @@ class Host:
         """Return the environment where no option names it."""
         return "production"
 
-    def describe(self, event: Event, request: Any, config: Config) -> set[str]:
-        """Add what is known of the running work; return secrets to look for."""
+    def secrets(self, event: Event, request: Any, config: Config) -> set[str]:
+        """Return secrets to look for; the event gets a note if some are not known."""
         return set()
+
+    def describe(self, event: Event, request: Any, config: Config) -> None:
+        """Add what is known of the running work."""
 
     def show_event_id(self, event_id: str | None) -> None:
         """Let the app see the id of the event that tells most about its work."""
@@ -125,16 +128,21 @@ class FlaskHost(Host):
         """Debug mode is for development."""
         return "development" if self.app.debug else "production"
 
-    def describe(self, event: Event, request: Any, config: Config) -> set[str]:
-        """Add request, user and command; return the app's and request's secrets."""
+    def secrets(self, event: Event, request: Any, config: Config) -> set[str]:
+        """Return the secrets of the app's settings and of the request."""
         secrets: set[str] = set()
         settings = dict(self.app.config)
         attempt(event, "secrets", lambda: secrets.update(secrets_of_settings(settings)))
-        if request is None and self.is_in_request():
-            request = request_context().request
+        request = self._request_or_current(request)
         if request is not None:
             find = partial(secrets_of_request, request, config.send_default_pii)
             attempt(event, "request.secrets", lambda: secrets.update(find()))
+        return secrets
+
+    def describe(self, event: Event, request: Any, config: Config) -> None:
+        """Add request, user and command."""
+        request = self._request_or_current(request)
+        if request is not None:
             describe_request(event, request, config)
             describe_user(event, request, config)
         elif "transaction" not in event:
@@ -142,7 +150,11 @@ class FlaskHost(Host):
             if command is not None:
                 event["transaction"] = command.command_path
                 event["transaction_info"] = {"source": "task"}
-        return secrets
+
+    def _request_or_current(self, request: Any) -> Any:
+        if request is None and self.is_in_request():
+            return request_context().request
+        return request
 
     def show_event_id(self, event_id: str | None) -> None:
         """Put the id where templates find it: ``g.event_id``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from conftest import MakeApp
 from flask import Flask
 
 from flask_errtrack.transports import MemoryTransport
+from flask_errtrack.transports.ledger import ALL, Page, Pause
 
 
 @pytest.fixture
@@ -240,3 +242,83 @@ def test_commands_about_issues_say_that_the_events_are_elsewhere(
 def test_prune_and_upgrade_say_what_they_did(app: Flask) -> None:
     assert run(app, "upgrade").output == "The tracker's tables are up to date.\n"
     assert run(app, "prune").output == "0 events were deleted.\n"
+
+
+def filled(app: Flask, page: Page) -> None:
+    """Put something into the app's outbox, and into its ledger."""
+    outbox = app.extensions["errtrack"].transport.outbox
+    outbox.put(b"{}", "error")
+    outbox.put(b"{}", "error")
+    outbox.set_aside(outbox.names()[1])
+    outbox.ledger.write(page)
+
+
+def dropped(*reasons: str) -> Page:
+    page = Page()
+    page.count({(reason, "error"): 3 for reason in reasons})
+    return page
+
+
+def test_doctor_tells_what_waits_and_why(app: Flask) -> None:
+    now = time.time()
+    pause = Pause(now + 30.5, now - 300, "the server is down", 3, False)
+    filled(app, Page({ALL: pause}, set_aside={"x": "not JSON", "y": "not JSON"}))
+    result = run(app, "doctor")
+    assert result.exit_code == 1
+    lines = result.output.splitlines()
+    (outbox,) = [line for line in lines if line.startswith("ok  outbox: ")]
+    assert "1 waiting, the oldest for " in outbox
+    assert "of 64 MiB used" in outbox
+    (delivery,) = [line for line in lines if line.startswith("!!  delivery: ")]
+    assert "nothing has passed for 5 min: the server is down" in delivery
+    assert "the next try is due in 30 s" in delivery
+    assert "!!  set aside: 1 envelope: not JSON" in lines
+    assert "flask errtrack outbox --set-aside" in result.output
+
+
+@pytest.mark.parametrize(
+    ("reason", "meaning", "mend"),
+    [
+        ("queue_overflow", "3 the outbox was full", "raise outbox_max_bytes"),
+        ("send_error", "3 refused for good", "flask errtrack test"),
+        ("expired", "3 waited for thirty days", "Mend the way"),
+        ("set_aside", "3 set aside", "flask errtrack outbox --set-aside"),
+    ],
+)
+def test_doctor_names_a_loss_and_its_mend(
+    app: Flask, reason: str, meaning: str, mend: str
+) -> None:
+    filled(app, dropped(reason))
+    output = run(app, "doctor").output
+    assert f"!!  dropped so far: {meaning}" in output and mend in output
+
+
+@pytest.mark.parametrize("reason", ["sample_rate", "before_send", "ignored"])
+def test_what_the_app_wanted_is_no_fault(app: Flask, reason: str) -> None:
+    app.extensions["errtrack"].transport.outbox.put(b"{}", "error")
+    app.extensions["errtrack"].transport.outbox.ledger.write(dropped(reason))
+    result = run(app, "doctor")
+    assert result.exit_code == 0
+    assert "ok  dropped so far: 3 left out by " in result.output
+
+
+def test_a_loss_of_long_ago_is_told_but_no_fault_any_more(app: Flask) -> None:
+    page = dropped("queue_overflow")
+    page.dropped_at["queue_overflow"] -= 8 * 24 * 3600
+    app.extensions["errtrack"].transport.outbox.put(b"{}", "error")
+    app.extensions["errtrack"].transport.outbox.ledger.write(page)
+    result = run(app, "doctor")
+    assert result.exit_code == 0
+    assert "3 the outbox was full, the last 8 days ago" in result.output
+
+
+def test_doctor_repeats_what_the_receiver_said_when_it_refused(app: Flask) -> None:
+    page = dropped("send_error")
+    page.refusal = "the key \x1b[2J is not known"
+    filled(app, page)
+    output = run(app, "doctor").output
+    assert "refused for good, the last just now: the key ␛[2J is not known" in output
+
+
+def test_doctor_says_that_a_memory_outbox_loses_what_waits(make_app: MakeApp) -> None:
+    assert "is killed" in run(make_app(outbox=False), "doctor").output

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import shutil
-import ssl
-import subprocess
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -18,6 +15,7 @@ from typing import Any
 
 import brotli
 import pytest
+from certificates import make_certificate
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from flask_errtrack.dsn import Dsn
@@ -166,7 +164,6 @@ def test_an_answer_that_drips_is_not_waited_for(
         (403, "check the project's settings"),
         (404, "check the path and project id"),
         (413, "raise the server's limit"),
-        (418, "it does not take envelopes"),
     ],
 )
 def test_what_is_refused_is_refused_for_good_and_says_how_to_mend_it(
@@ -180,6 +177,20 @@ def test_what_is_refused_is_refused_for_good_and_says_how_to_mend_it(
     assert "verysecret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("status", [405, 407, 408, 409, 415, 418, 425, 600, 999])
+def test_what_says_nothing_of_envelopes_loses_none(
+    server: Server, make: Any, status: int
+) -> None:
+    server.status = status
+    transport = make(encoding="gzip")
+    with pytest.raises(TransportError, match=f"answered {status}") as caught:
+        transport.send(envelope())
+    assert caught.value.retry_after_seconds is None
+    server.status = 200
+    transport.send(envelope())
+    assert len(server.requests) == 2
+
+
 def test_a_redirect_is_not_followed_and_says_where_it_leads(
     server: Server, make: Any
 ) -> None:
@@ -189,6 +200,14 @@ def test_a_redirect_is_not_followed_and_says_where_it_leads(
         make().send(envelope())
     assert caught.value.retry_after_seconds is None
     assert [path for path, _, _ in server.requests] == ["/api/1/envelope/"]
+
+
+def test_the_password_in_a_redirect_is_not_told(server: Server, make: Any) -> None:
+    server.status = 301
+    server.headers = {"Location": "https://me:mypassword@errors.example.com/"}
+    with pytest.raises(TransportError, match="//[*]{3}@errors.example.com/") as caught:
+        make().send(envelope())
+    assert "mypassword" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -333,30 +352,13 @@ def test_a_server_that_is_too_slow_is_tried_again_later() -> None:
             HttpTransport(dsn, "me/1.0", timeout_seconds=0.05).send(envelope())
 
 
-@pytest.fixture
-def certificate(tmp_path: Path) -> Path:
-    """A certificate for the loopback address that nobody has reason to trust."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("needs openssl, to make a certificate")
-    path = tmp_path / "certificate.pem"
-    options = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=loopback"
-    extension = "subjectAltName=IP:127.0.0.1"
-    files = ["-keyout", str(path), "-out", str(tmp_path / "public.pem")]
-    command = [openssl, *options.split(), "-addext", extension, *files]
-    subprocess.run(command, check=True, capture_output=True)
-    path.write_text(path.read_text() + (tmp_path / "public.pem").read_text())
-    return path
-
-
 def test_a_server_has_to_prove_who_it_is(
-    server: Server, certificate: Path, monkeypatch: pytest.MonkeyPatch
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    certificate = make_certificate(tmp_path)
     monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
     monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    server.socket = context.wrap_socket(
+    server.socket = certificate.context.wrap_socket(
         server.socket, server_side=True, do_handshake_on_connect=False
     )
     dsn = Dsn.parse(f"https://k@{server.address}/1")
@@ -367,7 +369,7 @@ def test_a_server_has_to_prove_who_it_is(
     assert server.requests == []
     # What the option names wins over what the environment names.
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", DEFAULT_CA_BUNDLE_PATH)
-    trusted = str(certificate.with_name("public.pem"))
+    trusted = str(certificate.public)
     HttpTransport(dsn, "me/1.0", ca_certs=trusted).send(envelope())
     assert len(server.requests) == 1
 

@@ -10,10 +10,12 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "flask_errtrack"
 WEB = {
+    "access",
     "cli",
     "diagnosis",
     "extension",
     "feedback",
+    "health",
     "hooks",
     "host",
     "request",

@@ -50,7 +50,12 @@ def test_a_way_that_works_is_walked_to_its_end() -> None:
         (status("404 Not Found"), "key", "path and project id"),
         (status("301 Moved", "Location: https://x/\r\n"), "answer", "https://x/"),
         (status("500 Oops"), "answer", "answered 500"),
-        (status("429 Slow", "Retry-After: 90\r\n"), "quota", "for 90 s"),
+        (status("429 Slow", "Retry-After: 7200\r\n"), "quota", "a pause of 2 h"),
+        (
+            status("200 OK", "X-Sentry-Rate-Limits: 60:error:key\r\n"),
+            "quota",
+            "a pause of 1 min",
+        ),
         (b"+OK POP3 ready\r\n", "answer", "no HTTP"),
     ],
 )
@@ -61,6 +66,13 @@ def test_it_says_where_the_way_ends_and_what_to_do(
         last = steps_to(address)[-1]
     assert last.stage == stage and text in last.text
     assert not last.is_fine and last.mend
+
+
+def test_a_limit_for_something_else_is_no_problem() -> None:
+    limits = "X-Sentry-Rate-Limits: 60:internal;feedback:key\r\n"
+    with server(answering(status("429 Slow", limits))) as address:
+        steps = steps_to(address)
+    assert steps[-1].stage == "quota" and steps[-1].is_fine
 
 
 def test_without_tls_there_is_nothing_to_trust() -> None:

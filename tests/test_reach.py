@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 import ssl
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import requests
@@ -21,12 +23,16 @@ from flask_errtrack.transports.reach import Trouble, printable, trouble_of
 
 
 def trouble_with(
-    address: str, scheme: str = "http", proxy: str | None = None, seconds: float = 5
+    address: str,
+    scheme: str = "http",
+    proxy: str | None = None,
+    seconds: float = 5,
+    ca_certs: str | None = None,
 ) -> Trouble:
     """Send to a server, and return what goes wrong."""
     dsn = Dsn.parse(f"{scheme}://publickey:verysecret@{address}/1")
     proxies = {"http": proxy, "https": proxy} if proxy else {}
-    transport = HttpTransport(dsn, "me/1.0", seconds, proxies)
+    transport = HttpTransport(dsn, "me/1.0", seconds, proxies, ca_certs)
     try:
         with pytest.raises(TransportError) as caught:
             transport.send(Envelope.from_event(new_event()))
@@ -51,6 +57,34 @@ def test_a_port_where_nobody_listens() -> None:
         pass
     trouble = trouble_with(address)
     assert trouble.stage == "connection" and "refused" in trouble.text
+
+
+def test_a_port_that_takes_no_more_connections() -> None:
+    with socket.socket() as full, contextlib.ExitStack() as others:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(3):
+            other = others.enter_context(socket.socket())
+            other.setblocking(False)
+            other.connect_ex(full.getsockname())
+        trouble = trouble_with(f"127.0.0.1:{full.getsockname()[1]}", seconds=0.2)
+    assert trouble.stage == "connection" and "in time" in trouble.text
+    assert "firewall" in trouble.mend
+
+
+@pytest.mark.parametrize("host", ["a" * 64 + ".example.com", "a..example.com"])
+def test_what_is_no_name_of_a_host(host: str) -> None:
+    trouble = trouble_with(host)
+    assert trouble.stage == "name" and "no valid name" in trouble.text
+    assert "DSN" in trouble.mend
+
+
+@pytest.mark.parametrize("scheme", ["socks5", "nonsense"])
+def test_a_proxy_of_a_kind_that_cannot_be_used(scheme: str) -> None:
+    proxy = f"{scheme}://me:proxypassword@127.0.0.1:9"
+    trouble = trouble_with("errors.example.invalid", proxy=proxy)
+    assert trouble.stage == "connection" and "URL of the proxy" in trouble.text
+    assert "option proxies" in trouble.mend and "PySocks" in trouble.mend
 
 
 def test_a_server_that_hangs_up() -> None:
@@ -98,6 +132,40 @@ def test_a_server_without_tls() -> None:
         trouble = trouble_with(address, scheme="https")
     assert trouble.stage == "TLS" and "no TLS connection" in trouble.text
     assert "https" in trouble.mend
+
+
+def test_a_server_that_says_nothing_to_who_asks_for_tls() -> None:
+    is_over = threading.Event()
+
+    def hang(connection: socket.socket) -> None:
+        is_over.wait(20)
+
+    with server(hang) as address:
+        trouble = trouble_with(address, scheme="https", seconds=0.1)
+        is_over.set()
+    assert trouble.stage == "TLS" and "handshake" in trouble.text
+
+
+def test_a_server_that_hangs_up_on_who_asks_for_tls() -> None:
+    def reset(connection: socket.socket) -> None:
+        connection.recv(65536)
+        linger = b"\1\0\0\0\0\0\0\0"
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+
+    with server(reset) as address:
+        trouble = trouble_with(address, scheme="https")
+    assert trouble.stage == "TLS" and "no TLS connection" in trouble.text
+
+
+def test_a_file_of_authorities_that_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "authorities.pem"
+    with server(lambda connection: None) as address:
+        trouble = trouble_with(address, "https", ca_certs=str(path))
+        assert trouble.stage == "TLS" and "is not there" in trouble.text
+        path.write_text("no certificate")
+        trouble = trouble_with(address, "https", ca_certs=str(path))
+    assert trouble.stage == "TLS" and "holds no certificate" in trouble.text
+    assert "option ca_certs" in trouble.mend
 
 
 def dripping(start: bytes, drop: bytes, is_over: threading.Event) -> Talk:
@@ -167,20 +235,36 @@ def test_a_connection_that_was_closed_while_idle_costs_nothing() -> None:
         transport = HttpTransport(Dsn.parse(f"http://k@{address}/1"), "me/1.0")
         for _ in range(3):
             transport.send(Envelope.from_event(new_event()))
-            connection_is_closed(transport)
+            # Wait until it is heard that the server has closed it.
+            kept = kept_socket(transport)
+            kept.settimeout(20)
+            assert kept.recv(1, socket.MSG_PEEK) == b""
         transport.close()
     assert len(answers) == 3
 
 
-def connection_is_closed(transport: HttpTransport) -> None:
-    """Wait until the server's end of the kept connection is here."""
+def test_on_a_kept_connection_each_request_has_all_of_its_time() -> None:
+    def twice(connection: socket.socket) -> None:
+        for _ in range(2):
+            request_of(connection)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    with server(twice) as address:
+        transport = HttpTransport(Dsn.parse(f"http://k@{address}/1"), "me/1.0", 20)
+        for _ in range(2):
+            transport.send(Envelope.from_event(new_event()))
+            assert kept_socket(transport).gettimeout() == 20
+        transport.close()
+
+
+def kept_socket(transport: HttpTransport) -> socket.socket:
+    """Return the socket of the connection that is kept."""
     adapter = transport._session.get_adapter("http://")
     pools = adapter.poolmanager.pools  # type: ignore[attr-defined]
-    for key in pools.keys():
-        connection = pools[key].pool.queue[-1]
-        if connection is not None and connection.sock is not None:
-            connection.sock.settimeout(20)
-            connection.sock.recv(1, socket.MSG_PEEK)
+    (key,) = pools.keys()
+    found = pools[key].pool.queue[-1].sock
+    assert isinstance(found, socket.socket)
+    return found
 
 
 @pytest.mark.parametrize(
@@ -190,7 +274,7 @@ def connection_is_closed(transport: HttpTransport) -> None:
         (OSError(errno.EHOSTUNREACH, "x"), "connection", "no route to the host"),
         (OSError(errno.EIO, "x"), "connection", "OSError"),
         (ssl.SSLCertVerificationError("x"), "TLS", "not trusted"),
-        (requests.exceptions.InvalidProxyURL("http://a:b@c"), "connection", "ProxyURL"),
+        (requests.exceptions.InvalidProxyURL("http://a:b@c"), "connection", "proxy"),
     ],
 )
 def test_other_errors_are_told_without_their_text(

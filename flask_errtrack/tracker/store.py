@@ -15,6 +15,7 @@ from sqlalchemy import Connection, update
 
 from ..envelope import Item
 from ..errors import EnvelopeError, Refused
+from ..reports import report_of
 from . import retention
 from .engine import Database
 from .normalize import normalize_event, normalize_report
@@ -54,7 +55,7 @@ class Store:
         self._pruned_at = float("-inf")
 
     def record(self, item: Item, project_id: int = 1) -> Recorded | None:
-        """Store an event or a user report; None for an item of another type.
+        """Store an event or what a person wrote; None for an item of another type.
 
         The same event may come again: it is counted once.
 
@@ -65,6 +66,8 @@ class Store:
             return self._record_event(_object_of(item), project_id)
         if item.type == "user_report":
             return self._record_report(_object_of(item), project_id)
+        if item.type == "feedback":
+            return self._record_report(report_of(_object_of(item)), project_id)
         return None
 
     def set_status(self, issue_id: int, status: Status) -> bool:

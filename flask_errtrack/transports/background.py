@@ -40,7 +40,8 @@ class BackgroundTransport:
         first_pause_seconds: float = FIRST_PAUSE_SECONDS,
         sends_reports: bool = False,
     ) -> None:
-        self._make_transport = make_transport
+        #: Makes the transport that delivers.
+        self.make_transport = make_transport
         self._folder = folder
         self._max_bytes = max_bytes
         self._shutdown_timeout_seconds = shutdown_timeout_seconds
@@ -59,7 +60,7 @@ class BackgroundTransport:
             outbox,
             spare,
             self.drops,
-            self._make_transport,
+            self.make_transport,
             self._first_pause_seconds,
             self._sends_reports,
         )

@@ -9,13 +9,18 @@ from __future__ import annotations
 
 import io
 import socket
+import ssl
 import time
-from http.client import HTTPResponse
+from http.client import HTTPException, HTTPResponse
 from typing import Any
 
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
+
+
+class HandshakeFailed(ssl.SSLError):
+    """A server that was asked for TLS hung up, or said nothing."""
 
 
 class _Reader(io.RawIOBase):
@@ -27,6 +32,7 @@ class _Reader(io.RawIOBase):
     def __init__(self, raw: io.RawIOBase, own: socket.socket, seconds: float) -> None:
         self._raw = raw
         self._socket = own
+        self._seconds = seconds
         self._until = time.monotonic() + seconds
 
     def readable(self) -> bool:
@@ -38,6 +44,8 @@ class _Reader(io.RawIOBase):
             raise TimeoutError("the answer takes too long")
         self._socket.settimeout(left_seconds)
         count: int | None = self._raw.readinto(buffer)
+        # The next request on this connection has all of its time.
+        self._socket.settimeout(self._seconds)
         return count
 
     def close(self) -> None:
@@ -60,6 +68,23 @@ class _Connection(HTTPConnection):
 
 class _TlsConnection(HTTPSConnection):
     response_class = _Response
+
+    def connect(self) -> None:
+        try:
+            super().connect()
+        except (TimeoutError, ConnectionError) as error:
+            if self.sock is None:
+                # It came no further than to the proxy.
+                raise
+            raise HandshakeFailed(type(error).__name__) from error
+
+    def _tunnel(self) -> None:
+        try:
+            super()._tunnel()
+        except (OSError, HTTPException):
+            # For urllib3 it is then the proxy that failed, and not the server.
+            self.close()
+            raise
 
 
 class _Pool(HTTPConnectionPool):

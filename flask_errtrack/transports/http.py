@@ -7,6 +7,7 @@ people expect them.
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -14,6 +15,8 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
+from requests.utils import select_proxy
+from urllib3.exceptions import HTTPError
 
 from ..dsn import Dsn
 from ..envelope import Envelope
@@ -33,13 +36,21 @@ _MENDS = {
     400: "it cannot read the envelope; is it a Sentry-protocol server?",
     401: "the key of the DSN is not known there; copy the DSN anew",
     403: "the key of the DSN may not send there; check the project's settings",
-    404: "there is no such project; check the path and project id of the DSN",
+    404: "it knows no such project, or is too old for envelopes; check the path and "
+    "project id of the DSN",
     413: "the envelope is too large for it; raise the server's limit",
 }
 # What a server says of a body in an encoding that it does not know.
 _UNREADABLE = frozenset((400, 415))
-# Answers below 500 that say "not now".
-_LATER = frozenset((408, 425))
+# What else a server below 500 may mean. It is not for good: nothing is lost by a
+# redirect or a proxy that somebody has just set up wrongly.
+_MEANWHILE_MENDS = {
+    405: ": it does not take envelopes; check the host and path of the DSN",
+    407: ": the proxy wants a user and password; see the option proxies",
+}
+# The errors of requests are OSErrors; it lets some of what is below it through.
+_FAILURES = (OSError, HTTPError, ValueError)
+_CREDENTIALS = re.compile(r"//[^/@\s]*@")
 
 
 class HttpTransport:
@@ -99,6 +110,20 @@ class HttpTransport:
         if not 200 <= status < 300:
             self._judge(status, said)
 
+    def pause_seconds(self, category: str) -> float:
+        """Return how long the server wants nothing of a category."""
+        return self._limits.left_seconds(category)[0]
+
+    @property
+    def proxy(self) -> str | None:
+        """The proxy on the way, as host and port; None if there is none."""
+        url = self.dsn.envelope_url
+        settings = self._session.merge_environment_settings(
+            url, self._proxies, None, None, None
+        )
+        found = select_proxy(url, settings["proxies"])
+        return found and found.rpartition("://")[2].rpartition("@")[2].rstrip("/")
+
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
@@ -113,10 +138,11 @@ class HttpTransport:
 
     def _post(self, data: bytes, encoding: str) -> tuple[requests.Response, str]:
         """Return the answer, and what the server says in it."""
+        body = compressed(data, encoding)
         try:
             response = self._session.post(
                 self.dsn.envelope_url,
-                data=compressed(data, encoding),
+                data=body,
                 headers={**self._headers, "Content-Encoding": encoding},
                 timeout=self.timeout_seconds,
                 proxies=self._proxies,
@@ -124,19 +150,19 @@ class HttpTransport:
                 allow_redirects=False,
                 stream=True,
             )
-        except (requests.RequestException, OSError) as error:
+        except _FAILURES as error:
             text = trouble_of(error).text
             raise TransportError(f"{self.dsn} could not be reached: {text}") from error
         with response:
-            body = self._start_of_body(response)
-        return response, self._said(response.headers, body)
+            answer = self._start_of_body(response)
+        return response, self._said(response.headers, answer)
 
     def _start_of_body(self, response: requests.Response) -> bytes:
         """Read a short body to its end, and no more than the start of a long one."""
         until = self._clock() + _MAX_ANSWER_SECONDS
         body = bytearray()
         # The server has the envelope or refused it, whatever becomes of the body.
-        with suppress(requests.RequestException, OSError):
+        with suppress(*_FAILURES):
             # Byte by byte: to ask for more would wait for more.
             for byte in response.iter_content(1):
                 body += byte
@@ -150,17 +176,16 @@ class HttpTransport:
         said = said or _detail_of(body)
         for secret in (self.dsn.secret_key, self.dsn.public_key):
             said = said.replace(secret, "***") if secret else said
-        return f" ({printable(said)})" if printable(said) else ""
+        said = printable(_CREDENTIALS.sub("//***@", said))
+        return f" ({said})" if said else ""
 
     def _judge(self, status: int, said: str) -> None:
+        if status in _MENDS:
+            raise Refused(f"{self.dsn} answered {status}: {_MENDS[status]}{said}")
+        mend = _MEANWHILE_MENDS.get(status, "")
         if 300 <= status < 400:
-            # Nothing is lost by a redirect that somebody has just set up wrongly.
-            mend = "set the DSN to where it redirects to"
-            raise TransportError(f"{self.dsn} answered {status}: {mend}{said}")
-        if status >= 500 or status in _LATER:
-            raise TransportError(f"{self.dsn} answered {status}{said}")
-        mend = _MENDS.get(status, "it does not take envelopes")
-        raise Refused(f"{self.dsn} answered {status}: {mend}{said}")
+            mend = ": set the DSN to where it redirects to"
+        raise TransportError(f"{self.dsn} answered {status}{mend}{said}")
 
 
 def _session() -> requests.Session:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
@@ -25,6 +26,7 @@ ALL = ""
 MAX_PAUSE_SECONDS = 24 * 3600.0
 #: How much is kept of what went wrong.
 MAX_TEXT = 500
+_LATEST = 1e11
 # What reading a file may raise that is no ledger.
 _NO_LEDGER = OSError, ValueError, TypeError, AttributeError, LookupError, RecursionError
 
@@ -49,6 +51,8 @@ class Page:
     #: By category; ``ALL`` for everything.
     pauses: dict[str, Pause] = field(default_factory=dict)
     dropped: Counter[Drop] = field(default_factory=Counter)
+    #: When something was last dropped, by reason.
+    dropped_at: dict[str, float] = field(default_factory=dict)
     #: What no client report has told the receiver yet.
     unreported: Counter[Drop] = field(default_factory=Counter)
     reported_at: float = 0.0
@@ -74,6 +78,12 @@ class Page:
         """Add what was dropped."""
         self.dropped.update(drops)
         self.unreported.update(drops)
+        self.dropped_at.update((reason, time.time()) for reason, _ in drops)
+
+    def forgive(self, drop: Drop) -> None:
+        """Take one that was not lost after all from the counts."""
+        self.dropped -= Counter({drop: 1})
+        self.unreported -= Counter({drop: 1})
 
 
 class Ledger:
@@ -127,22 +137,31 @@ def _page_of(found: dict[str, Any]) -> Page:
     return Page(
         pauses={key: _pause_of(value) for key, value in found["pauses"].items()},
         dropped=_drops_of(found["dropped"]),
+        dropped_at={key: _time_of(at) for key, at in found["dropped_at"].items()},
         unreported=_drops_of(found["unreported"]),
-        reported_at=float(found["reported_at"]),
+        reported_at=_time_of(found["reported_at"]),
         refusal=str(found["refusal"])[:MAX_TEXT],
-        refused_at=float(found["refused_at"]),
+        refused_at=_time_of(found["refused_at"]),
         set_aside={key: str(why) for key, why in found["set_aside"].items()},
     )
 
 
 def _pause_of(found: dict[str, Any]) -> Pause:
     return Pause(
-        until=float(found["until"]),
-        since=float(found["since"]),
+        until=_time_of(found["until"]),
+        since=_time_of(found["since"]),
         problem=str(found["problem"])[:MAX_TEXT],
         failures=int(found["failures"]),
         is_asked=bool(found["is_asked"]),
     )
+
+
+def _time_of(found: Any) -> float:
+    """A time that a calendar has, in seconds since 1970."""
+    seconds = float(found)
+    if not 0 <= seconds < _LATEST:
+        raise ValueError(f"no time: {seconds}")
+    return seconds
 
 
 def _drops_of(found: list[Any]) -> Counter[Drop]:

@@ -14,6 +14,8 @@ from .ledger import ALL, MAX_PAUSE_SECONDS
 
 #: How long to leave a server alone that said 429 and no time.
 DEFAULT_RETRY_AFTER_SECONDS = 60.0
+# More than the protocol has.
+_MAX_CATEGORIES = 100
 
 
 class RateLimits:
@@ -36,6 +38,8 @@ class RateLimits:
             retry_after = headers.get("Retry-After")
             limits[ALL] = retry_after_seconds(retry_after, datetime.now(UTC))
         for limited, seconds in limits.items():
+            if limited not in self._until and len(self._until) >= _MAX_CATEGORIES:
+                continue
             until = self._clock() + seconds
             self._until[limited] = max(until, self._until.get(limited, until))
 

@@ -179,9 +179,14 @@ class FolderOutbox:
         for old in self.set_aside_names()[:-_MAX_SET_ASIDE]:
             self.remove(old)
 
-    def put_back(self, name: str) -> None:
-        """Have something that was set aside delivered after all."""
-        os.replace(self.folder / name, self.folder / name.removesuffix(_SET_ASIDE))
+    def put_back(self, name: str) -> str:
+        """Have something that was set aside wait again; return its name from now on."""
+        os.replace(self.folder / name, self.folder / self.name_before(name))
+        return self.name_before(name)
+
+    def name_before(self, name: str) -> str:
+        """Return the name that something had before it was set aside."""
+        return name.removesuffix(_SET_ASIDE)
 
     def sweep(self) -> list[str]:
         """Delete what is too old, and what a killed process left half-written."""

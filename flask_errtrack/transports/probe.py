@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from itertools import takewhile
 
 from ..envelope import Envelope
 from ..errors import Refused, TransportError
 from ..exceptions import timestamp_now
+from ..words import duration
 from .http import HttpTransport
-from .reach import STAGES, trouble_of
+from .reach import trouble_of
 
-_FINE = {
-    "name": "its name is known",
-    "connection": "it takes connections",
-    "TLS": "its certificate is trusted",
-    "answer": "it answers",
-    "key": "the key of the DSN may send to the project",
-    "quota": "it takes events now",
-}
+#: Whose quota is looked at.
+_CATEGORY = "error"
+_PAUSE_MEND = "Events wait until then. Raise the project's quota, or send fewer."
 
 
 @dataclass(frozen=True)
@@ -36,28 +34,42 @@ def probe(transport: HttpTransport) -> list[Step]:
     It is a client report of nothing: clients send such all the time, so that every
     server of the protocol takes it, and none makes an issue of it.
     """
-    stages = [one for one in STAGES if one != "TLS" or transport.dsn.scheme == "https"]
-    stages += ["key", "quota"]
     failed: Step | None = None
     try:
         transport.send(Envelope.from_drops({}, timestamp_now()))
     except Refused as error:
-        failed = Step(
-            "key", str(error), False, "See what the server shows for the DSN."
-        )
+        failed = Step("key", str(error), False, "See what the server shows of the DSN.")
     except TransportError as error:
         failed = _failure(error)
+    seconds = transport.pause_seconds(_CATEGORY)
+    if failed is None and seconds > 0:
+        text = f"the server asked for a pause of {duration(math.ceil(seconds))}"
+        failed = Step("quota", text, False, _PAUSE_MEND)
+    fine = _fine_steps(transport)
     if failed is None:
-        return [Step(stage, _FINE[stage]) for stage in stages]
-    passed = stages[: stages.index(failed.stage)]
-    return [*(Step(stage, _FINE[stage]) for stage in passed), failed]
+        return fine
+    return [*takewhile(lambda step: step.stage != failed.stage, fine), failed]
 
 
-def _failure(error: TransportError) -> Step:
+def _fine_steps(transport: HttpTransport) -> list[Step]:
+    """All stages of a way on which nothing is wrong."""
+    dsn, proxy = transport.dsn, transport.proxy
+    first = f"the proxy {proxy}" if proxy else dsn.netloc
+    steps = [
+        Step("name", f"the name of {first} is known"),
+        Step("connection", f"{first} takes connections"),
+        Step("TLS", f"the certificate of {dsn.netloc} is trusted"),
+        Step("answer", "the server answers"),
+        Step("key", f"the key of the DSN may send to project {dsn.project_id}"),
+        Step("quota", "the server asked for no pause"),
+    ]
+    return [one for one in steps if one.stage != "TLS" or dsn.scheme == "https"]
+
+
+def _failure(error: TransportError) -> Step | None:
     if error.retry_after_seconds is not None:
-        mend = "Events wait until then. Raise the project's quota, or send fewer."
-        text = f"{error}, for {error.retry_after_seconds:.0f} s"
-        return Step("quota", text, False, mend)
+        # It may be for other categories than that of events.
+        return None
     if error.__cause__ is None:
         mend = "See the log of the server; events wait until it works."
         return Step("answer", str(error), False, mend)

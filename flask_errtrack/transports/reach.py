@@ -11,18 +11,22 @@ import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.client import HTTPException
-from typing import Literal, get_args
+from typing import Literal
 
+from requests.exceptions import InvalidProxyURL, InvalidSchema
 from urllib3.exceptions import (
     ConnectTimeoutError,
+    LocationParseError,
     ProtocolError,
     ProxyError,
+    ProxySchemeUnknown,
     ReadTimeoutError,
 )
 
+from .deadline import HandshakeFailed
+
 #: How far it came: the stages of a delivery, in their order.
 Stage = Literal["name", "connection", "TLS", "answer"]
-STAGES = get_args(Stage)
 
 _MAX_TEXT = 200
 _NO_ROUTE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
@@ -42,21 +46,17 @@ class Trouble:
 def trouble_of(error: BaseException) -> Trouble:
     """Return what an error of requests means."""
     chain = list(_chain(error))
-    is_of_proxy = any(isinstance(one, ProxyError) for one in chain)
-    for one in chain:
-        for kinds, explain in _EXPLAINED:
-            if isinstance(one, kinds) and (found := explain(one)) is not None:
-                stage, text, mend = found
-                if is_of_proxy:
-                    text = f"the proxy: {text}"
-                    mend = f"{_OF_PROXY} {mend}"
-                return Trouble(stage, text, mend, is_of_proxy)
-    return Trouble(
+    stage, text, mend = _explained(chain) or (
         "connection",
-        f"{'the proxy: ' if is_of_proxy else ''}{type(error).__name__}",
-        _OF_PROXY if is_of_proxy else "Check the DSN and the network.",
-        is_of_proxy,
+        type(error).__name__,
+        "Check the DSN and the network.",
     )
+    is_of_proxy = any(isinstance(one, ProxyError) for one in chain)
+    if is_of_proxy:
+        # The way to the server has not begun.
+        stage = stage if stage == "name" else "connection"
+        text, mend = f"the proxy: {text}", f"{_OF_PROXY} {mend}"
+    return Trouble(stage, text, mend, is_of_proxy)
 
 
 def printable(text: str) -> str:
@@ -84,6 +84,15 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
     return reversed(seen)
 
 
+def _explained(chain: list[BaseException]) -> Explained:
+    """What is most special in a chain of errors explains the others."""
+    for kinds, explain in _EXPLAINED:
+        for one in chain:
+            if isinstance(one, kinds) and (found := explain(one)) is not None:
+                return found
+    return None
+
+
 def _certificate(error: BaseException) -> Explained:
     why = getattr(error, "verify_message", "") or "it cannot be verified"
     return (
@@ -96,10 +105,44 @@ def _certificate(error: BaseException) -> Explained:
 
 def _tls(error: BaseException) -> Explained:
     reason = str(getattr(error, "reason", None) or "").replace("_", " ").lower()
+    if reason == "no certificate or crl found":
+        return _no_authorities("holds no certificate")
     return (
         "TLS",
         f"no TLS connection: {printable(reason) or type(error).__name__}",
         "Does the DSN say https where the server speaks http?",
+    )
+
+
+def _handshake(error: BaseException) -> Explained:
+    return (
+        "TLS",
+        "no TLS connection: no answer to the handshake",
+        "Does the DSN say https where the server speaks another protocol?",
+    )
+
+
+def _no_authorities(problem: str) -> Explained:
+    return (
+        "TLS",
+        f"the file of the authorities to trust {problem}",
+        "Check the option ca_certs; without it, REQUESTS_CA_BUNDLE names the file.",
+    )
+
+
+def _bad_proxy(error: BaseException) -> Explained:
+    return (
+        "connection",
+        "the URL of the proxy cannot be used",
+        f"{_OF_PROXY} Expected http://host:port; socks5:// needs the package PySocks.",
+    )
+
+
+def _bad_name(error: BaseException) -> Explained:
+    return (
+        "name",
+        "that is no valid name of a host",
+        f"Check the host in the DSN. {_OF_PROXY}",
     )
 
 
@@ -119,10 +162,17 @@ def _refused(error: BaseException) -> Explained:
     )
 
 
+def _no_route(error: BaseException) -> Explained:
+    if getattr(error, "errno", None) not in _NO_ROUTE:
+        return None
+    return "connection", "there is no route to the host", "Check the network."
+
+
 def _no_connection(error: BaseException) -> Explained:
+    why = getattr(error.__cause__, "strerror", None) or "none in time"
     return (
         "connection",
-        "no connection in time",
+        f"no connection: {printable(why)}",
         "Check the host and port in the DSN, and what a firewall lets through.",
     )
 
@@ -136,12 +186,11 @@ def _no_answer(error: BaseException) -> Explained:
 
 
 def _system(error: BaseException) -> Explained:
-    number = getattr(error, "errno", None)
-    if number in _NO_ROUTE:
-        return "connection", "there is no route to the host", "Check the network."
     if str(error).startswith("Tunnel connection failed"):
         answer = printable(str(error).partition(":")[2])
         return "connection", f"it answered {answer}", "Check its user and password."
+    if str(error).startswith("Could not find a suitable TLS CA certificate bundle"):
+        return _no_authorities("is not there")
     return None
 
 
@@ -170,12 +219,16 @@ _EXPLAINED: tuple[
     ...,
 ] = (
     (ssl.SSLCertVerificationError, _certificate),
+    (HandshakeFailed, _handshake),
     (ssl.SSLError, _tls),
     (socket.gaierror, _name),
     (ConnectionRefusedError, _refused),
+    (OSError, _no_route),
     (ConnectTimeoutError, _no_connection),
     ((ReadTimeoutError, TimeoutError), _no_answer),
     (ConnectionError, _closed),
+    ((InvalidProxyURL, InvalidSchema, ProxySchemeUnknown), _bad_proxy),
+    ((LocationParseError, UnicodeError), _bad_name),
     (OSError, _system),
     ((HTTPException, ProtocolError), _nonsense),
 )

@@ -131,7 +131,9 @@ class Worker:
         except RuntimeError:
             return False
         self._thread = thread
-        self._exits = self._exits or _Exits(self._end)
+        if self._exits is None:
+            self._exits = _Exits(self._end)
+            warn_if_threads_rest(sys.modules.get("uwsgi"))
         return True
 
     def _run(self) -> None:
@@ -209,3 +211,16 @@ class _Exits:
         atexit.unregister(self._close)
         if self._finalizer is not None:
             self._finalizer.cancel()
+
+
+def warn_if_threads_rest(uwsgi: Any) -> None:
+    """Tell of a uWSGI that runs no threads between requests.
+
+    :param uwsgi: the module that exists inside such a server, or None.
+    """
+    if not getattr(uwsgi, "has_threads", True):
+        logger.warning(
+            "This uWSGI runs no threads: events wait in the outbox until the process "
+            "ends, or another one delivers them. Set enable-threads = true in its "
+            "configuration."
+        )

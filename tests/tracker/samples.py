@@ -11,8 +11,8 @@ from typing import Any
 import jinja2
 from flask import Blueprint, Flask
 
+from flask_errtrack.access import Access
 from flask_errtrack.envelope import Item
-from flask_errtrack.tracker.dashboard.access import Access
 from flask_errtrack.tracker.dashboard.views import add_pages
 from flask_errtrack.tracker.store import Store
 

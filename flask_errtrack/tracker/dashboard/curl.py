@@ -14,7 +14,7 @@ from shlex import quote
 from typing import Any
 from urllib.parse import urlencode
 
-from .words import web_address
+from ...words import web_address
 
 # As the scrubbers of our client and of Sentry's clients write it.
 _REDACTED = re.compile(r"(\[|%5B)(redacted|filtered)(\]|%5D)", re.IGNORECASE)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
+from ...words import Value, duration, number, one_line, value, web_address
 from ..checkers import seconds_of
 from .curl import Curl, curl_of, full_url
-from .words import Value, duration, number, one_line, value, web_address
 
 #: More rows, and more breadcrumbs, stay in the event's JSON.
 MAX_ROWS = 100

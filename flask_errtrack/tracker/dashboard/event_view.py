@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ...words import MAX_VALUE_LENGTH, Moment, Value, moment, one_line, value
 from ..checkers import seconds_of
 from . import details, stack
 from .chain import chain_of
-from .words import MAX_VALUE_LENGTH, Moment, Value, moment, one_line, value
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, get_args
 
+from ...words import Moment, moment, one_line, rfc3339
 from ..counting import hour_of
 from ..store import Store
 from . import reads, trend
 from .reads import Choice, Record, Sort, State
-from .words import Moment, moment, one_line, rfc3339
 
 T = TypeVar("T")
 

@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from ...words import Value, count, number, one_line
 from ..checkers import seconds_of
 from . import details, stack
 from .event_view import EventView, event_view
-from .words import Value, count, number, one_line
 
 _MAX_FRAMES = 12
 _MAX_BREADCRUMBS = 10

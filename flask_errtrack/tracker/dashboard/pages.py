@@ -17,6 +17,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from ...words import Moment, Value, moment, one_line, value
 from ..counting import hour_of
 from ..store import Store
 from . import reads, trend
@@ -31,7 +32,6 @@ from .issue_list import (
     paging_of,
 )
 from .reads import Record
-from .words import Moment, Value, moment, one_line, value
 
 _MAX_TAG_VALUES = 4
 _EVENT_ID = re.compile(r"[0-9a-f]{32}")

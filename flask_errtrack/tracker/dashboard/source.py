@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...serialize import cut
-from .words import visible
+from ...words import visible
 
 #: Of a longer line the part around the failing columns is shown.
 MAX_SOURCE_LENGTH = 300

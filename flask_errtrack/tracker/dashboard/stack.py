@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Literal
 
+from ...words import MAX_VALUE_LENGTH, Value, count, one_line, python_value, value
 from .chain import Link, chain_of, mechanism_of
 from .source import SourceLine, source_lines
-from .words import MAX_VALUE_LENGTH, Value, count, one_line, python_value, value
 
 #: More exceptions, frames and variables than these stay in the event's JSON.
 MAX_EXCEPTIONS = 50

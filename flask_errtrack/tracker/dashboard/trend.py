@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from ...words import count, number
 from ..counting import HOUR_SECONDS, hour_of
-from .words import count, number
 
 DAY_HOURS = 24
 TREND_DAYS = 14

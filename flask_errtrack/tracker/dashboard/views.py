@@ -25,15 +25,15 @@ from flask import (
 from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 
+from ...access import Access, is_same_origin
 from ...errors import StoreError
 from ...signing import BadToken
+from ...words import count, number
 from ..store import Status, Store
 from . import pages
-from .access import Access, is_same_origin
 from .issue_list import issue_list_page
 from .markdown import event_as_markdown
 from .reads import MAX_ID
-from .words import count, number
 
 View = Callable[..., ResponseReturnValue]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+from flask_errtrack.access import login_token
 from flask_errtrack.errors import StoreError
-from flask_errtrack.tracker.dashboard.access import login_token
 from flask_errtrack.tracker.store import Store
 
 from .. import samples

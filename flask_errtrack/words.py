@@ -94,6 +94,15 @@ def count(value: int, one: str, many: str | None = None) -> str:
     return f"{number(value)} {one if value == 1 else many or one + 's'}"
 
 
+def size(value_bytes: float) -> str:
+    """Return how much room something takes: ``312 B``, ``41.2 KiB``, ``64 MiB``."""
+    for unit in ("B", "KiB", "MiB"):
+        if value_bytes < 1024:
+            return f"{value_bytes:.1f}".removesuffix(".0") + f" {unit}"
+        value_bytes /= 1024
+    return f"{value_bytes:.1f} GiB"
+
+
 def visible(text: str) -> str:
     """Return a text with its control characters as pictures; lines and tabs stay."""
     text = text.replace("\r\n", "\n")

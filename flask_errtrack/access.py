@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from flask import Request, Response, current_app, request
 
-from ...errors import guard
-from ...signing import BadToken, make_token, read_token
+from .errors import guard
+from .signing import BadToken, make_token, read_token
 
 COOKIE_NAME = "errtrack_access"
 COOKIE_MAX_AGE_SECONDS = 12 * 3600

@@ -9,8 +9,7 @@ import pytest
 from flask import Flask, Response, request
 from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 
-from flask_errtrack.signing import BadToken
-from flask_errtrack.tracker.dashboard.access import (
+from flask_errtrack.access import (
     COOKIE_MAX_AGE_SECONDS,
     COOKIE_NAME,
     LOGIN_MAX_AGE_SECONDS,
@@ -18,6 +17,7 @@ from flask_errtrack.tracker.dashboard.access import (
     is_same_origin,
     login_token,
 )
+from flask_errtrack.signing import BadToken
 
 KEYS = ["secret"]
 

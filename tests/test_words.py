@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from flask_errtrack.tracker.dashboard import words
+from flask_errtrack import words
 
 
 @pytest.mark.parametrize(
@@ -135,3 +135,17 @@ def test_a_variable_is_bounded_in_items_and_in_depth() -> None:
 def test_only_web_addresses_become_links(url: str) -> None:
     assert words.web_address(url) is None
     assert words.web_address("https://shop.example/a?b") == "https://shop.example/a?b"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1536, "1.5 KiB"),
+        (64 * 1024 * 1024, "64 MiB"),
+        (5 * 1024**4, "5120.0 GiB"),
+    ],
+)
+def test_sizes_are_short_enough_to_say(value: int, expected: str) -> None:
+    assert words.size(value) == expected

@@ -1,0 +1,40 @@
+"""What a command works with: the client and the tracker of the current app."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+from flask import current_app
+
+from ..client import Client
+from ..diagnosis import destination_of
+from ..errors import StoreError
+from ..host import CLIENT_KEY, TRACKER_KEY
+
+if TYPE_CHECKING:
+    from ..tracker import Tracker
+    from ..tracker.store import Store
+
+
+def client_of_app() -> Client:
+    """Return the app's client."""
+    client: Client = current_app.extensions[CLIENT_KEY]
+    return client
+
+
+@contextmanager
+def store_of_app() -> Iterator[Store]:
+    """Yield the store of the app's tracker; what is wrong with it ends the command."""
+    tracker: Tracker | None = current_app.extensions.get(TRACKER_KEY)
+    if tracker is None:
+        raise click.ClickException(
+            "this app has no tracker of its own: its events go to "
+            f"{destination_of(client_of_app())}"
+        )
+    try:
+        yield tracker.store
+    except StoreError as error:
+        raise click.ClickException(str(error)) from error

@@ -1,0 +1,37 @@
+"""How commands print a list: the options for it, and a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from ..words import visible
+
+format_option = click.option(
+    "--format",
+    "style",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How to print the list.",
+)
+limit_option = click.option(
+    "--limit",
+    type=click.IntRange(1),
+    default=20,
+    show_default=True,
+    help="How many to print at most.",
+)
+
+
+def print_table(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
+    """Print rows with a heading; the last column may be as long as it is."""
+    table = [[name.upper().replace("_", " ") for name in columns]]
+    # Titles are written by whoever causes the error: no escapes for the terminal.
+    table += [[visible(str(row[name])) for name in columns] for row in rows]
+    widths = [max(len(line[at]) for line in table) for at in range(len(columns) - 1)]
+    for line in table:
+        cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=False)]
+        click.echo("  ".join([*cells, line[-1]]))
