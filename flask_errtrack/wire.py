@@ -6,6 +6,8 @@ out with a note; it never costs the event.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Any, cast
 
 from .event import LEVELS, Event, Level
@@ -15,6 +17,10 @@ from .serialize import safe_text
 
 _FIELDS = frozenset(Event.__annotations__)
 _MAX_TAG_LENGTH = 200
+_NOT_IN_TAG_KEYS = re.compile(r"[^a-zA-Z0-9_.:-]+")
+# What Sentry's Relay does not take as a release or environment, and as a dist.
+_NOT_IN_NAMES = re.compile(r"[\x00-\x1f\x7f/\\]+")
+_NOT_IN_DISTS = re.compile(r"[^a-zA-Z0-9_.-]+")
 _TYPES: dict[str, type] = {
     "errors": list,
     "breadcrumbs": dict,
@@ -26,12 +32,14 @@ _TYPES: dict[str, type] = {
     "fingerprint": list,
     "logentry": dict,
     "logger": str,
+    "modules": dict,
     "release": str,
     "request": dict,
     "sdk": dict,
     "server_name": str,
     "tags": dict,
     "transaction": str,
+    "transaction_info": dict,
     "user": dict,
 }
 _USER_TEXTS = ("id", "username", "email", "name", "ip_address")
@@ -80,14 +88,43 @@ def as_wire(event: Event) -> Event:
     made["timestamp"] = made.get("timestamp") or timestamp_now()
     for name, shape in _SHAPES.items():
         if name in made:
-            made[name] = shape(made[name])
-    if "breadcrumbs" in made and not made["breadcrumbs"]["values"]:
-        del made["breadcrumbs"]
+            value, made[name] = made[name], shape(made[name])
+            if not made[name]:
+                del made[name]
+                if isinstance(value, str):
+                    note(made, "left_out", name, f"{value!r:.100} is no {name}")
     return cast("Event", made)
 
 
 def _tags(tags: dict[str, Any]) -> dict[str, str]:
-    return {key: safe_text(value)[:_MAX_TAG_LENGTH] for key, value in tags.items()}
+    """Tags as Sentry takes them; one without a key or value tells nothing."""
+    texts = {
+        _NOT_IN_TAG_KEYS.sub("-", key): " ".join(safe_text(value).splitlines()).strip()
+        for key, value in tags.items()
+    }
+    return {key: text[:_MAX_TAG_LENGTH] for key, text in texts.items() if key and text}
+
+
+def _name(
+    forbidden: re.Pattern[str], limit: int, *reserved: str
+) -> Callable[[str], str]:
+    def shape(text: str) -> str:
+        name = forbidden.sub("-", text).strip()[:limit].strip()
+        return "" if name.lower() in reserved else name
+
+    return shape
+
+
+def _log_entry(entry: dict[str, Any]) -> dict[str, Any]:
+    made = {
+        name: safe_text(entry[name])
+        for name in ("message", "formatted")
+        if entry.get(name)
+    }
+    params = entry.get("params")
+    if made and params is not None:
+        made["params"] = params if isinstance(params, list | dict) else [params]
+    return made
 
 
 def _user(user: dict[str, Any]) -> dict[str, Any]:
@@ -104,7 +141,7 @@ def _breadcrumbs(crumbs: dict[str, Any]) -> dict[str, Any]:
     for crumb in kept:
         if "level" in crumb:
             crumb["level"] = level_of(crumb["level"])
-    return {"values": kept}
+    return {"values": kept} if kept else {}
 
 
 _SHAPES: dict[str, Any] = {
@@ -112,7 +149,12 @@ _SHAPES: dict[str, Any] = {
     "contexts": lambda found: {
         name: value for name, value in found.items() if isinstance(value, dict)
     },
+    "dist": _name(_NOT_IN_DISTS, 64),
+    "environment": _name(_NOT_IN_NAMES, 64, "none", ".", ".."),
     "fingerprint": lambda parts: [safe_text(part) for part in parts],
+    "logentry": _log_entry,
+    "logger": lambda text: " ".join(text.splitlines()),
+    "release": _name(_NOT_IN_NAMES, 200, "latest", ".", ".."),
     "tags": _tags,
     "user": _user,
 }

@@ -12,6 +12,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from jsonschema import Draft7Validator
+from relay import problems_of
 
 from flask_errtrack import ErrTrack
 from flask_errtrack import logging as log_records
@@ -58,7 +59,7 @@ def make_transport() -> Iterator[MakeTransport]:
     for transport in made:
         for event in transport.events:
             problems = [str(error) for error in _SCHEMA.iter_errors(event)]
-            assert not problems, problems
+            assert not problems + problems_of(event), problems + problems_of(event)
 
 
 @pytest.fixture

@@ -160,3 +160,13 @@ class Receiver:
         line = self._process.stdout.readline()
         assert line, "the receiver's process has ended"
         return json.loads(line)
+
+
+def assert_each_arrived_once(receiver: Receiver, marks: Collection[str]) -> None:
+    """Assert that each mark, and nothing else, is stored under one event id.
+
+    A tracker counts an event id once, however often it comes.
+    """
+    found = receiver.event_ids()
+    assert set(found) == set(marks)
+    assert {mark: len(ids) for mark, ids in found.items()} == dict.fromkeys(marks, 1)

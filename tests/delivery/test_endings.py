@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from .program import Program, outbox
-from .receiver import Receiver
+from .receiver import Receiver, assert_each_arrived_once
 
 MARKS = [f"m{number}" for number in range(20)]
 #: A process ends within its shutdown timeout and this, on a loaded machine, too.
@@ -47,12 +47,6 @@ FAULTS = [
     "500",
     "503, in an hour",
 ]
-
-
-def assert_each_arrived_once(receiver: Receiver) -> None:
-    found = receiver.event_ids()
-    assert set(found) == set(MARKS)
-    assert {len(ids) for ids in found.values()} == {1}
 
 
 def recorded(folder: Path) -> dict[str, int]:
@@ -99,7 +93,7 @@ def test_what_an_end_leaves_behind_arrives_with_the_next_process(
             receiver.until_arrived(MARKS)
             assert program.tell("flush", str(LONG_SECONDS))
             assert program.end() == 0
-        assert_each_arrived_once(receiver)
+        assert_each_arrived_once(receiver, MARKS)
     assert outbox(tmp_path) == []
 
 
@@ -119,7 +113,7 @@ def test_no_end_waits_for_a_server_that_hangs(end: str, tmp_path: Path) -> None:
             program.get_ready()
             receiver.until_arrived(MARKS)
             assert program.end() == 0
-        assert_each_arrived_once(receiver)
+        assert_each_arrived_once(receiver, MARKS)
 
 
 @pytest.mark.parametrize("fault", [*FAULTS, "down"])
@@ -148,7 +142,7 @@ def test_whatever_the_server_does_a_process_ends_in_time(
                 receiver.until_arrived(MARKS)
             assert program.end() == 0
         if fault != "503, in an hour":
-            assert_each_arrived_once(receiver)
+            assert_each_arrived_once(receiver, MARKS)
 
 
 @pytest.mark.parametrize("end", ENDS)
@@ -195,7 +189,7 @@ def test_it_does_not_hold_up_the_end_if_the_server_hangs(tmp_path: Path) -> None
             program.get_ready()
             receiver.until_arrived(MARKS)
             assert program.end() == 0
-        assert_each_arrived_once(receiver)
+        assert_each_arrived_once(receiver, MARKS)
 
 
 def test_without_a_dsn_it_is_in_the_tracker(tmp_path: Path) -> None:

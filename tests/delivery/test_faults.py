@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from .program import Program, outbox
-from .receiver import Receiver
+from .receiver import Receiver, assert_each_arrived_once
 
 MARKS = [f"m{number}" for number in range(20)]
 #: More than any try takes here: a process that waits for a try to end is found out.
@@ -65,13 +65,6 @@ LOST_ANSWERS = [
     "huge body",
 ]
 REFUSALS = ["400", "401", "403", "404", "413"]
-
-
-def assert_each_arrived_once(receiver: Receiver, marks: list[str]) -> None:
-    """A tracker counts an event id once, however often it comes."""
-    found = receiver.event_ids()
-    assert set(found) == set(marks)
-    assert {mark: len(ids) for mark, ids in found.items()} == dict.fromkeys(marks, 1)
 
 
 @pytest.mark.parametrize("fault", QUICK_FAULTS)

