@@ -137,6 +137,20 @@ def _outbox(client: Client) -> Iterator[Finding]:
     waiting = waiting_in_words(stock, client.config.outbox_max_bytes, time.time())
     yield Finding("outbox", f"{outbox.folder}; {waiting}")
     yield from _delivery(stock, time.time())
+    yield from _left_behind(outbox)
+
+
+def _left_behind(outbox: FolderOutbox) -> Iterator[Finding]:
+    """What waits for another destination, such as the DSN that the app had before."""
+    for folder in sorted(outbox.folder.parent.glob("*")):
+        other = FolderOutbox(folder, 0)
+        if folder != outbox.folder and (names := other.names()):
+            text = f"{count(len(names), 'envelope')} in {folder}"
+            mend = (
+                "They go to the dsn or database_url that was set when they came, once "
+                "it is set again. Delete the folder if nobody wants them."
+            )
+            yield Finding("waiting for another destination", text, True, mend)
 
 
 def _delivery(stock: Stock, now: float) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from flask import Flask
 
 from flask_errtrack.transports import MemoryTransport
 from flask_errtrack.transports.ledger import ALL, Page, Pause
+from flask_errtrack.transports.outbox import FolderOutbox
 
 
 @pytest.fixture
@@ -318,6 +319,15 @@ def test_doctor_repeats_what_the_receiver_said_when_it_refused(app: Flask) -> No
     filled(app, page)
     output = run(app, "doctor").output
     assert "refused for good, the last just now: the key ␛[2J is not known" in output
+
+
+def test_doctor_tells_what_waits_for_a_dsn_of_former_times(app: Flask) -> None:
+    folder = app.extensions["errtrack"].transport.outbox.folder
+    FolderOutbox(folder.with_name("before"), 1000).put(b"x", "error")
+    FolderOutbox(folder, 1000).put(b"x", "error")
+    result = run(app, "doctor")
+    assert "waiting for another destination: 1 envelope in " in result.output
+    assert "once it is set again" in result.output
 
 
 def test_doctor_says_that_a_memory_outbox_loses_what_waits(make_app: MakeApp) -> None:
