@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from logging import ERROR, INFO
 from pathlib import Path
 from typing import Any
@@ -299,7 +299,8 @@ class Config:
     ) -> Path | None:
         """Return the folder where events wait; None: they wait in memory.
 
-        What waits for one destination never goes to another: each has its own.
+        What waits for one destination never goes to another: each has its own. It is
+        still the same with another key, or with https instead of http.
 
         :param instance: to which a relative path is relative. Without one, only an
             outbox that is named is on disk.
@@ -308,7 +309,7 @@ class Config:
         if self.outbox is False or (self.outbox is True and instance is None):
             return None
         name = "errtrack-outbox" if self.outbox is True else self.outbox
-        where = repr(self.dsn and astuple(self.dsn) or database_url)
+        where = database_url if self.dsn is None else self.dsn.place
         key = hashlib.sha256(where.encode()).hexdigest()[:16]
         return (instance or Path()) / str(name) / key
 

@@ -55,6 +55,11 @@ class Dsn:
         )
 
     @property
+    def place(self) -> str:
+        """The project to which it leads, with whichever key."""
+        return f"{self.netloc}{self.path}/{self.project_id}"
+
+    @property
     def envelope_url(self) -> str:
         """The URL to which envelopes are posted."""
         return (
@@ -78,13 +83,10 @@ class Dsn:
     @property
     def public(self) -> str:
         """The DSN without its secret key, for pages that load a browser SDK."""
-        return (
-            f"{self.scheme}://{self.public_key}@{self.netloc}"
-            f"{self.path}/{self.project_id}"
-        )
+        return f"{self.scheme}://{self.public_key}@{self.place}"
 
     def __str__(self) -> str:
-        return f"{self.scheme}://***@{self.netloc}{self.path}/{self.project_id}"
+        return f"{self.scheme}://***@{self.place}"
 
 
 def _problem(text: str, parts: SplitResult, project_id: str) -> str | None:

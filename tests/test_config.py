@@ -261,13 +261,23 @@ def test_a_transport_is_a_keyword_argument_with_a_method_send() -> None:
 
 def test_what_waits_for_one_place_never_goes_to_another() -> None:
     urls = ("sqlite:////srv/a.db", "sqlite:////srv/b.db")
-    dsns = (DSN, DSN.replace("/1", "/2"), DSN.replace("public", "p"))
+    dsns = (DSN, DSN.replace("/1", "/2"), DSN.replace("example", "example2"))
     folder = Path("/srv")
     trackers = {load().outbox_folder(folder, url) for url in urls}
     servers = {load(dsn=dsn).outbox_folder(folder, urls[0]) for dsn in dsns}
     assert len(trackers | servers) == 5
     assert servers == {load(dsn=dsn).outbox_folder(folder, urls[1]) for dsn in dsns}
     assert not any("verysecret" in str(folder) for folder in servers)
+
+
+def test_what_waits_goes_on_with_a_new_key_and_with_https() -> None:
+    folder = Path("/srv")
+    found = {
+        load(dsn=f"{scheme}://{key}@errors.example.com/1").outbox_folder(folder)
+        for scheme in ("http", "https")
+        for key in ("old", "new", "new:secret")
+    }
+    assert len(found) == 1
 
 
 def test_the_outbox_is_in_the_instance_folder_or_where_an_option_says() -> None:

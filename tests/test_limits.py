@@ -111,6 +111,14 @@ def test_a_429_always_forbids_what_was_sent(
     assert limits.left_seconds("error") == expected
 
 
+def test_a_server_cannot_fill_the_memory_with_categories() -> None:
+    limits = RateLimits(Clock())
+    names = [f"category{number}" for number in range(1000)]
+    for name in names:
+        limits.hear(200, {"X-Sentry-Rate-Limits": f"60:{name}"}, "error")
+    assert len([name for name in names if limits.left_seconds(name)[0]]) == 100
+
+
 def test_another_answer_forbids_nothing_by_itself() -> None:
     limits = RateLimits(Clock())
     limits.hear(503, {"Retry-After": "60"}, "error")
