@@ -116,7 +116,7 @@ def _name(
 
 
 def _log_entry(entry: dict[str, Any]) -> dict[str, Any]:
-    made = {
+    made: dict[str, Any] = {
         name: safe_text(entry[name])
         for name in ("message", "formatted")
         if entry.get(name)
