@@ -18,7 +18,7 @@ Drop = tuple[str, str]
 
 class _Tally:
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         self.total: Counter[Drop] = Counter()
         self.untaken: Counter[Drop] = Counter()
 

@@ -94,6 +94,27 @@ def test_threads_put_in_all_they_have(make_outbox: Callable[[int], Outbox]) -> N
     assert len(found) == len({*found}) == 50
 
 
+def test_what_interrupts_a_put_may_put_something_in(
+    make_outbox: Callable[[int], Outbox],
+) -> None:
+    outbox = make_outbox(1000)
+
+    class Interrupted(bytes):
+        """Is measured in the middle of it, as a signal handler runs in the middle."""
+
+        def __len__(self) -> int:
+            if not outbox.names():
+                outbox.put(b"of the handler", "error")
+            return super().__len__()
+
+    outbox.put(Interrupted(b"of the request"), "error")
+    found = [outbox.read(name) for name in outbox.names()]
+    assert sorted(map(bytes, filter(None, found))) == [
+        b"of the handler",
+        b"of the request",
+    ]
+
+
 def test_names_tell_the_category(make_outbox: Callable[[int], Outbox]) -> None:
     outbox = make_outbox(1000)
     for category in ("error", "monitor"):

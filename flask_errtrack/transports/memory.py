@@ -39,7 +39,7 @@ class MemoryOutbox:
         self._waiting: OrderedDict[str, bytes] = OrderedDict()
         self._size_bytes = 0
         self._numbers = itertools.count()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._turn = threading.Lock()
 
     def put(self, data: bytes, category: str) -> None:

@@ -105,7 +105,8 @@ class FolderOutbox:
         self._added_bytes = max_bytes  # Not measured yet.
         self._measured_at = float("-inf")
         self._numbers = itertools.count()
-        self._lock = threading.Lock()
+        # A signal handler may capture in the middle of it, in the same thread.
+        self._lock = threading.RLock()
 
     def put(self, data: bytes, category: str) -> None:
         """Keep one envelope in a file."""
