@@ -12,8 +12,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast, get_args
 
 from .errors import guard
-from .event import CheckIn, CheckInStatus
+from .event import CheckIn, CheckInStatus, Event
+from .exceptions import new_event
 from .serialize import DATA_LIMITS, Serializer, safe_text
+from .wire import as_wire
 
 MAX_SLUG_LENGTH = 50
 
@@ -23,7 +25,7 @@ _UNITS = ("minute", "hour", "day", "week", "month", "year")
 
 
 def check_in_of(
-    sender: Mapping[str, Any],
+    make_safe: Callable[[Event], Event],
     monitor_slug: Any,
     status: Any,
     check_in_id: Any = None,
@@ -32,7 +34,7 @@ def check_in_of(
 ) -> CheckIn:
     """Return a check-in. What is optional and wrong is left out, and logged.
 
-    :param sender: has its environment and release.
+    :param make_safe: completes and scrubs an event.
     :raises ValueError: no check-in can have this slug or status.
     """
     made: dict[str, Any] = {
@@ -40,7 +42,6 @@ def check_in_of(
         "monitor_slug": _slug(monitor_slug),
         "status": _status(status),
     }
-    made |= {name: sender[name] for name in _OF_SENDER if name in sender}
     optional: tuple[tuple[str, Any, Callable[[Any], Any]], ...] = (
         ("check_in_id", check_in_id, _check_in_id),
         ("duration", duration_seconds, _duration),
@@ -50,7 +51,18 @@ def check_in_of(
         if value is not None:
             with guard(f"reading the {name} of a check-in"):
                 made[name] = read(value)
-    return cast("CheckIn", made)
+    return cast("CheckIn", {**made, **_texts_of_app(made, make_safe)})
+
+
+def _texts_of_app(
+    made: Mapping[str, Any], make_safe: Callable[[Event], Event]
+) -> dict[str, Any]:
+    """What may hold a secret, or what cannot be sent, made safe as in an event."""
+    event = new_event()
+    event["extra"] = {key: made[key] for key in ("monitor_config",) if key in made}
+    event = as_wire(make_safe(event))
+    sender = {key: value for key, value in event.items() if key in _OF_SENDER}
+    return {**sender, **event.get("extra", {})}
 
 
 def _slug(value: Any) -> str:

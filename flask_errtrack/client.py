@@ -239,8 +239,7 @@ class Client(ScopeApi):
         if not self.is_enabled:
             return None
         with guard("sending a check-in"), own_work():
-            sender = as_wire(cast("Event", self.identity))
-            check_in = check_in_of(sender, *given)
+            check_in = check_in_of(self._made_safe, *given)
             if self._delivery.deliver(Envelope.from_check_in(check_in)):
                 return check_in["check_in_id"]
         return None

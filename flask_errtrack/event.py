@@ -137,10 +137,13 @@ class Sdk(TypedDict):
 
 
 class Event(TypedDict, total=False):
-    """One captured exception or message. ``event_id`` is 32 hex digits."""
+    """One captured exception or message. ``event_id`` is 32 hex digits.
+
+    ``timestamp`` is in seconds since 1970; the tracker makes it RFC 3339 text.
+    """
 
     event_id: Required[str]
-    timestamp: Required[str]
+    timestamp: Required[float | str]
     platform: Required[str]
     level: Level
     logger: str

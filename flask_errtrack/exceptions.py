@@ -6,6 +6,7 @@ Interface"): oldest first, ``exception_id`` 0 is the outermost.
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ def new_event(level: Level = "error", event_id: str | None = None) -> Event:
     """Return an event with nothing but its identity, time and level."""
     return Event(
         event_id=event_id or uuid.uuid4().hex,
-        timestamp=timestamp_now(),
+        timestamp=time.time(),
         platform="python",
         level=level,
     )

@@ -7,11 +7,12 @@ out with a note; it never costs the event.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from .event import LEVELS, Event, Level
-from .exceptions import timestamp_now
 from .notes import note
 from .serialize import safe_text
 
@@ -85,7 +86,7 @@ def as_wire(event: Event) -> Event:
             note(made, "left_out", name, f"a {type(value).__name__}")
     made["level"] = level_of(made.get("level"))
     made["platform"] = made.get("platform") or "python"
-    made["timestamp"] = made.get("timestamp") or timestamp_now()
+    made["timestamp"] = _seconds(made.get("timestamp"))
     for name, shape in _SHAPES.items():
         if name in made:
             value, made[name] = made[name], shape(made[name])
@@ -94,6 +95,17 @@ def as_wire(event: Event) -> Event:
                 if isinstance(value, str):
                     note(made, "left_out", name, f"{value!r:.100} is no {name}")
     return cast("Event", made)
+
+
+def _seconds(value: Any) -> float:
+    """Seconds since 1970: all receivers take them, and not all take text."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    try:
+        time_of_event = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return time.time()
+    return time_of_event.replace(tzinfo=time_of_event.tzinfo or UTC).timestamp()
 
 
 def _tags(tags: dict[str, Any]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -132,35 +133,38 @@ def test_over_https_the_cookie_never_travels_without_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("token", "is_expired"),
+    ("make_token", "is_expired"),
     [
-        ("", False),
-        ("nonsense", False),
-        (login_token(["another key"]), False),
-        (token_made_before(LOGIN_MAX_AGE_SECONDS + 5, "login"), True),
+        (lambda: "", False),
+        (lambda: "nonsense", False),
+        (lambda: login_token(["another key"]), False),
+        (lambda: token_made_before(LOGIN_MAX_AGE_SECONDS + 5, "login"), True),
     ],
+    ids=["empty", "nonsense", "another key", "old"],
 )
 def test_a_link_that_is_forged_or_old_opens_nothing(
-    token: str, is_expired: bool
+    make_token: Callable[[], str], is_expired: bool
 ) -> None:
     with pytest.raises(BadToken) as caught:
-        log_in(token)
+        log_in(make_token())
     assert caught.value.is_expired is is_expired
 
 
 @pytest.mark.parametrize(
-    ("cookie", "expected"),
+    ("make_cookie", "expected"),
     [
-        (token_made_before(COOKIE_MAX_AGE_SECONDS - 60, "access"), True),
-        (token_made_before(COOKIE_MAX_AGE_SECONDS + 5, "access"), False),
-        (login_token(KEYS), False),
-        ("nonsense", False),
+        (lambda: token_made_before(COOKIE_MAX_AGE_SECONDS - 60, "access"), True),
+        (lambda: token_made_before(COOKIE_MAX_AGE_SECONDS + 5, "access"), False),
+        (lambda: login_token(KEYS), False),
+        (lambda: "nonsense", False),
     ],
+    ids=["not too old", "too old", "of a link", "nonsense"],
 )
 def test_a_cookie_that_is_forged_or_old_opens_nothing(
-    cookie: str, expected: bool
+    make_cookie: Callable[[], str], expected: bool
 ) -> None:
-    assert is_open(headers={"Cookie": f"{COOKIE_NAME}={cookie}"}) is expected
+    headers = {"Cookie": f"{COOKIE_NAME}={make_cookie()}"}
+    assert is_open(headers=headers) is expected
 
 
 @pytest.mark.parametrize(

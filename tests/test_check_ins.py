@@ -14,6 +14,7 @@ from flask_errtrack.check_ins import MAX_SLUG_LENGTH
 from flask_errtrack.envelope import Envelope
 from flask_errtrack.transports import MemoryTransport
 
+CARD_LIKE_ID = "4111111111111111" + "ab" * 8
 CRONTAB = {"type": "crontab", "value": "0 4 * * *"}
 
 
@@ -79,6 +80,24 @@ def test_a_check_in_can_say_how_the_job_is_to_be_watched(
     config = {"schedule": schedule, "checkin_margin": 5, "timezone": "Europe/Berlin"}
     errtrack.capture_check_in("job", "in_progress", monitor_config=config)
     assert check_ins(sent)[0]["monitor_config"] == config
+
+
+def test_no_secret_and_nothing_that_json_readers_refuse_leaves_in_a_check_in(
+    make_app: MakeApp, errtrack: ErrTrack, sent: MemoryTransport
+) -> None:
+    config = {"MAIL_PASSWORD": "correct-horse"}
+    make_app(config, errtrack, transport=sent, environment="a\ud800", release="b\ud800")
+    crontab = {"type": "crontab", "value": "0 4 \ud800 \0 *"}
+    watch = {"schedule": crontab, "owner": "user:correct-horse"}
+    made = errtrack.capture_check_in(
+        "job", "ok", check_in_id=CARD_LIKE_ID, monitor_config=watch
+    )
+    (check_in,) = check_ins(sent)
+    assert made == check_in["check_in_id"] == CARD_LIKE_ID
+    assert (check_in["environment"], check_in["release"]) == ("a\ufffd", "b\ufffd")
+    crontab["value"] = "0 4 \ufffd \ufffd *"
+    assert check_in["monitor_config"]["schedule"] == crontab
+    assert "correct-horse" not in str(check_in)
 
 
 @pytest.mark.swallows_errors

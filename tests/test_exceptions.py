@@ -283,5 +283,5 @@ def test_a_message_is_its_template_arguments_and_text() -> None:
 def test_each_event_has_an_id_and_a_time_of_its_own() -> None:
     first, second = new_event(), new_event("fatal")
     assert first["event_id"] != second["event_id"]
-    assert first["timestamp"] <= second["timestamp"]
+    assert float(first["timestamp"]) <= float(second["timestamp"])
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", timestamp_now())
