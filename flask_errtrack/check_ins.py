@@ -99,7 +99,9 @@ def _config(value: Any) -> Any:
     match schedule:
         case {"type": "crontab", "value": str()}:
             pass
-        case {"type": "interval", "value": int(), "unit": unit} if unit in _UNITS:
+        case {"type": "interval", "value": int(number), "unit": unit} if (
+            number > 0 and unit in _UNITS
+        ):
             pass
         case _:
             raise ValueError(

@@ -19,7 +19,6 @@ from .event import CheckIn, Event, UserReport
 # The protocol's data category of each item type that may be limited.
 _CATEGORIES = {
     "event": "error",
-    "user_report": "feedback",
     "feedback": "feedback",
     "check_in": "monitor",
     "client_report": "internal",

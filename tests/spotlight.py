@@ -154,7 +154,7 @@ class Spotlight:
 def spotlight(home: Path) -> Iterator[Spotlight]:
     """Start Spotlight, or skip the test where it is not installed; in CI, fail it."""
     node = shutil.which("node")
-    if node is None or not PROGRAM.is_file():
+    if node is None or not PROGRAM.is_file() or not _is_recent(node):
         reason = "no Spotlight: install Node.js 20, and `npm ci` in tests/receivers"
         if os.environ.get("CI"):
             pytest.fail(reason)
@@ -166,3 +166,8 @@ def spotlight(home: Path) -> Iterator[Spotlight]:
         yield running
     finally:
         running.close()
+
+
+def _is_recent(node: str) -> bool:
+    version = subprocess.check_output([node, "--version"], text=True)
+    return int(version.removeprefix("v").partition(".")[0]) >= 20

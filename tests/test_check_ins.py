@@ -147,6 +147,15 @@ def test_what_cannot_be_a_check_in_is_logged_and_stops_no_job(
             "monitor_config",
             "with a unit of minute, hour",
         ),
+        (
+            {
+                "monitor_config": {
+                    "schedule": {"type": "interval", "value": 0, "unit": "day"}
+                }
+            },
+            "monitor_config",
+            "'value': 0",
+        ),
     ],
 )
 def test_a_wrong_detail_is_left_out_and_logged_and_the_job_is_alive(

@@ -124,12 +124,12 @@ def test_what_others_may_send_goes_while_a_category_waits(tmp_path: Path) -> Non
             raise TransportError("slowly", 3600, {"error"})
 
     process = Process(tmp_path, receiver := Receiver(answer))
-    process.put("event", "user_report", "event", "check_in", "event")
+    process.put("event", "feedback", "event", "check_in", "event")
     result = process.round()
     assert not result.is_done and not result.is_paused
     assert [one.category for one in receiver.passed] == ["feedback", "monitor"]
     assert [one.category for one in receiver.seen].count("error") == 1
-    process.put("user_report")
+    process.put("feedback")
     process.round()
     assert [one.category for one in receiver.passed][2:] == ["feedback"]
 
@@ -187,7 +187,7 @@ def test_two_failures_in_a_row_pause_everything_though_others_passed(
 
 def test_what_was_dropped_is_written_down_for_all_processes(tmp_path: Path) -> None:
     first = Process(tmp_path, Receiver(failing(Refused("the key is not known"))))
-    first.put("event", "event", "user_report")
+    first.put("event", "event", "feedback")
     assert first.round().is_done
     second = Process(tmp_path, Receiver())
     second.drops.count("queue_overflow", quantity=7)

@@ -43,7 +43,7 @@ def test_what_a_limit_holds_back_waits_on_disk(fault: str, tmp_path: Path) -> No
 def test_a_limit_for_something_else_holds_nothing_back(tmp_path: Path) -> None:
     with Receiver(tmp_path) as receiver:
         receiver.play("ok, feedback limited")
-        with Program(tmp_path, receiver.dsn) as program:
+        with Program(tmp_path, receiver.dsn, feedback_item="feedback") as program:
             program.fail(MARKS)
             receiver.until_arrived(MARKS)
             program.tell("report", "feedback")
