@@ -21,10 +21,10 @@ from .choice import Choice
 from .config import Config
 from .delivery import HANDLED, MESSAGE, UNHANDLED, Delivery
 from .drops import Drops
-from .envelope import Envelope, Item
+from .envelope import Envelope
 from .errors import ConfigError, guard, own_work
 from .event import Event, Level, Mechanism, UserReport
-from .exceptions import event_from_message, event_of_exception
+from .exceptions import event_from_exception, event_from_message
 from .host import Host
 from .identity import identity_of, machine_contexts
 from .notes import attempt, note
@@ -172,7 +172,7 @@ class Client(ScopeApi):
                 work.remember(error, None)
                 return None
             how = Mechanism(type=mechanism, handled=handled)
-            event = event_of_exception(error, self._reader, how)
+            event = event_from_exception(error, self._reader, how)
             event["event_id"] = event_id or event["event_id"]
             event.update(record or {})  # type: ignore[typeddict-item]
             envelope = self._envelope(event, hint, scope, request, scope_kwargs)
@@ -225,7 +225,7 @@ class Client(ScopeApi):
             return
         event = feedback_event(report, self._made_safe)
         if self.config.feedback_item == "feedback":
-            transport.send(Envelope.from_feedback(trimmed(as_wire(event))[0]))
+            transport.send(Envelope.from_event(*trimmed(as_wire(event)), "feedback"))
         else:
             report = cast("UserReport", report_of(event))
             transport.send(Envelope.from_user_report(report))
@@ -311,9 +311,7 @@ class Client(ScopeApi):
             return None
         event = self._scrubber.scrub(made, secrets | self._own_secrets)
         event["event_id"] = event_id
-        event, payload = trimmed(as_wire(event))
-        headers = {"event_id": event_id, "sdk": event.get("sdk")}
-        return Envelope((Item("event", payload),), headers)
+        return Envelope.from_event(*trimmed(as_wire(event)))
 
     def end_request(self) -> None:
         """Send the events that waited for a better report, which did not come."""

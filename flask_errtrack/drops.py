@@ -29,12 +29,12 @@ class Drops:
     def __init__(self) -> None:
         self._tally = OfProcess(_Tally)
 
-    def count(self, reason: str, category: str = "error", quantity: int = 1) -> None:
+    def count(self, reason: str, category: str = "error") -> None:
         """Count something that will not be delivered."""
         tally = self._tally.get()
         with tally.lock:
-            tally.total[reason, category] += quantity
-            tally.untaken[reason, category] += quantity
+            tally.total[reason, category] += 1
+            tally.untaken[reason, category] += 1
 
     @property
     def by_reason(self) -> Counter[str]:

@@ -60,24 +60,23 @@ class Envelope:
     headers: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def from_event(cls, event: Event) -> Envelope:
-        """Wrap one event."""
-        return cls(
-            (Item("event", encode_json(event)),),
-            {"event_id": event["event_id"], "sdk": event.get("sdk")},
-        )
+    def from_event(
+        cls, event: Event, payload: bytes | None = None, kind: str = "event"
+    ) -> Envelope:
+        """Wrap one event.
+
+        :param payload: the event as JSON, where that is known already.
+        :param kind: the type of its item: ``event``, or ``feedback`` for what a person
+            said (``contexts.feedback``).
+        """
+        headers = {"event_id": event["event_id"], "sdk": event.get("sdk")}
+        return cls((Item(kind, payload or encode_json(event)),), headers)
 
     @classmethod
     def from_user_report(cls, report: UserReport) -> Envelope:
         """Wrap what a person said about an event."""
         item = Item("user_report", encode_json(report))
         return cls((item,), {"event_id": report["event_id"]})
-
-    @classmethod
-    def from_feedback(cls, event: Event) -> Envelope:
-        """Wrap what a person said as an event of its own (``contexts.feedback``)."""
-        headers = {"event_id": event["event_id"], "sdk": event.get("sdk")}
-        return cls((Item("feedback", encode_json(event)),), headers)
 
     @classmethod
     def from_check_in(cls, check_in: CheckIn) -> Envelope:

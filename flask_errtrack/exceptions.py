@@ -24,10 +24,10 @@ MAX_EXCEPTIONS = 30
 MAX_NOTES = 20
 
 
-def new_event(level: Level = "error", event_id: str | None = None) -> Event:
+def new_event(level: Level = "error") -> Event:
     """Return an event with nothing but its identity, time and level."""
     return Event(
-        event_id=event_id or uuid.uuid4().hex,
+        event_id=uuid.uuid4().hex,
         timestamp=time.time(),
         platform="python",
         level=level,
@@ -42,16 +42,26 @@ def timestamp_now() -> str:
 
 
 def event_from_exception(
-    error: BaseException,
-    reader: StackReader,
-    mechanism: Mechanism,
-    event_id: str | None = None,
+    error: BaseException, reader: StackReader, mechanism: Mechanism
 ) -> Event:
-    """Return an event with the whole chain of an exception.
+    """Return an event with the whole chain of an exception, or its type at least.
 
     :param mechanism: ``type`` and ``handled`` of the outermost exception.
     """
-    event = new_event("error", event_id)
+    with guard("reading an exception") as reading:
+        return _event_from_chain(error, reader, mechanism)
+    event = new_event()
+    event["exception"] = {
+        "values": [{"type": type(error).__name__, "mechanism": mechanism}]
+    }
+    note(event, "failed", "exception", type(reading.error).__name__)
+    return event
+
+
+def _event_from_chain(
+    error: BaseException, reader: StackReader, mechanism: Mechanism
+) -> Event:
+    event = new_event()
     serialize = Serializer(VARIABLE_LIMITS)
     values = []
     for number, link in enumerate(_links(error)):
@@ -64,20 +74,6 @@ def event_from_exception(
             note(event, "left_out", where, f"{stack.left_out} in the middle")
         values.append(_value(link, mechanism, stack))
     event["exception"] = {"values": values[::-1]}
-    return event
-
-
-def event_of_exception(
-    error: BaseException, reader: StackReader, mechanism: Mechanism
-) -> Event:
-    """Return what :func:`event_from_exception` does, or what is certain at least."""
-    with guard("reading an exception") as reading:
-        return event_from_exception(error, reader, mechanism)
-    event = new_event()
-    event["exception"] = {
-        "values": [{"type": type(error).__name__, "mechanism": mechanism}]
-    }
-    note(event, "failed", "exception", type(reading.error).__name__)
     return event
 
 

@@ -90,7 +90,7 @@ def losses_in_words(page: Page, now: float) -> Iterator[Loss]:
 def _problem(key: str, pause: Pause, now: float) -> str:
     what = "nothing" if key == ALL else f"nothing of the category {one_line(key, 40)}"
     problem = one_line(pause.problem, _MAX_PROBLEM_LENGTH)
-    left_seconds = pause.until - now
+    left_seconds = pause.left_seconds(now)
     due = f" in {duration(left_seconds)}" if left_seconds > 0 else " now"
     since = _time_since(pause.since, now)
     return f"{what} has passed for {since}: {problem}; the next try is due{due}"

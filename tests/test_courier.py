@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -190,7 +189,8 @@ def test_what_was_dropped_is_written_down_for_all_processes(tmp_path: Path) -> N
     first.put("event", "event", "feedback")
     assert first.round().is_done
     second = Process(tmp_path, Receiver())
-    second.drops.count("queue_overflow", quantity=7)
+    for _ in range(7):
+        second.drops.count("queue_overflow")
     assert second.round().is_done
     page = Process(tmp_path, Receiver()).page
     assert page.dropped == {
@@ -199,7 +199,6 @@ def test_what_was_dropped_is_written_down_for_all_processes(tmp_path: Path) -> N
         ("queue_overflow", "error"): 7,
     }
     assert page.refusal == "the key is not known"
-    assert time.time() - 60 < page.refused_at <= time.time()
 
 
 def test_a_courier_that_closes_writes_down_what_was_dropped(tmp_path: Path) -> None:
@@ -251,7 +250,8 @@ def test_a_ledger_is_its_owners(tmp_path: Path) -> None:
 def test_the_server_is_told_what_was_dropped(tmp_path: Path) -> None:
     receiver = Receiver()
     process = Process(tmp_path, receiver, sends_reports=True)
-    process.drops.count("queue_overflow", quantity=3)
+    for _ in range(3):
+        process.drops.count("queue_overflow")
     process.drops.count("expired", "monitor")
     assert process.round().is_done
     (report,) = receiver.passed
@@ -292,3 +292,17 @@ def test_without_reports_none_is_sent(tmp_path: Path) -> None:
     process = Process(tmp_path, receiver := Receiver())
     process.drops.count("queue_overflow")
     assert process.round().is_done and not receiver.seen
+
+
+def test_what_was_dropped_is_written_down_even_if_a_round_breaks(
+    tmp_path: Path,
+) -> None:
+    def answer(envelope: Envelope) -> None:
+        raise KeyboardInterrupt
+
+    process = Process(tmp_path, Receiver(answer))
+    process.put("event")
+    process.drops.count("queue_overflow")
+    with pytest.raises(KeyboardInterrupt):
+        process.round()
+    assert process.page.dropped == {("queue_overflow", "error"): 1}

@@ -27,9 +27,9 @@ SCHEMA = Draft7Validator(
 )
 
 
-def event_of(error: BaseException, **options: Any) -> Event:
+def event_of(error: BaseException) -> Event:
     event = event_from_exception(
-        error, StackReader(), {"type": "test", "handled": False}, **options
+        error, StackReader(), {"type": "test", "handled": False}
     )
     assert [*SCHEMA.iter_errors(event)] == []
     json.dumps(event, allow_nan=False)
@@ -78,10 +78,6 @@ def test_an_event_tells_type_text_and_place() -> None:
     assert end_line == frame["lineno"]
     line = frame["context_line"]
     assert line[frame["colno"] - 1 : end_column - 1] == "raise error"
-
-
-def test_an_id_can_be_given() -> None:
-    assert event_of(KeyError(), event_id="ab" * 16)["event_id"] == "ab" * 16
 
 
 def test_an_exception_of_a_module_says_which() -> None:

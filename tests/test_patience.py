@@ -139,3 +139,16 @@ def test_the_ledger_tells_why_and_since_when(problem: Any) -> None:
     patience.pause(page, problem)
     assert page.pauses[ALL].problem == str(problem)
     assert page.pauses[ALL].since == since <= time.time()
+
+
+def test_a_pause_of_a_clock_that_was_set_back_holds_nothing_up() -> None:
+    now = time.time()
+    page = Page(
+        {
+            ALL: Pause(now + 10 * MAX_PAUSE_SECONDS, now, "of tomorrow", 1, True),
+            "error": Pause(now + 60, now, "of today", 1, True),
+        }
+    )
+    assert page.left_seconds("error", now) == 60
+    Patience().drained(page, set())
+    assert list(page.pauses) == ["error"]

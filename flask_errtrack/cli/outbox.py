@@ -9,8 +9,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -69,12 +69,12 @@ class _Desk:
 
     def __init__(self, client: Client, only_set_aside: bool) -> None:
         transport = client.transport
-        outbox = getattr(transport, "outbox", None)
         if not isinstance(transport, BackgroundTransport):
             raise click.ClickException(
                 "this app has no outbox: its events go straight to "
                 f"{destination_of(client)}"
             )
+        outbox = transport.outbox
         if not isinstance(outbox, FolderOutbox):
             raise click.ClickException(
                 "each process of this app keeps what waits in its own memory "
@@ -110,16 +110,13 @@ class _Desk:
 
     def send(self) -> None:
         """Try everything now."""
-        if not self._total():
-            click.echo("There is nothing to send.")
+        if not (total := self._total_for("send")):
             return
-        if pwd is not None:
-            refuse_another_user(self._outbox.folder, os.geteuid())
-        with ExitStack() as stack:
+        with _progress(total) as step:
             sent = send_now(
                 self._outbox,
                 self._transport.make_transport,
-                lambda total: _progress(stack, total),
+                step,
                 self._only_set_aside,
                 self._patience_seconds,
             )
@@ -129,18 +126,22 @@ class _Desk:
 
     def drop(self, is_sure: bool) -> None:
         """Delete everything, if that is really wanted."""
-        total = self._total()
-        if not total:
-            click.echo("There is nothing to drop.")
+        if not (total := self._total_for("drop")):
             return
-        if pwd is not None:
-            refuse_another_user(self._outbox.folder, os.geteuid())
         if not is_sure:
             _ask(count(total, "envelope"))
         dropped = drop(self._outbox, self._only_set_aside, self._patience_seconds)
         click.echo(f"{count(dropped.count, 'envelope')} dropped.")
         if dropped.problem:
             raise click.ClickException(f"not all was dropped: {dropped.problem}")
+
+    def _total_for(self, verb: str) -> int:
+        total = self._total()
+        if not total:
+            click.echo(f"There is nothing to {verb}.")
+        elif pwd is not None:
+            refuse_another_user(self._outbox.folder, os.geteuid())
+        return total
 
     def _total(self) -> int:
         waiting = [] if self._only_set_aside else self._outbox.names()
@@ -174,13 +175,15 @@ def refuse_another_user(folder: Path, user_id: int) -> None:
         )
 
 
-def _progress(stack: ExitStack, total: int) -> Callable[[], None]:
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[], None]]:
     """Show a bar on a terminal, and nothing elsewhere."""
     if not sys.stdout.isatty():
-        return lambda: None
-    bar: Any = click.progressbar(length=total, show_pos=True)
-    stack.enter_context(bar)
-    return lambda: bar.update(1)
+        yield lambda: None
+        return
+    bar: Any
+    with click.progressbar(length=total, show_pos=True) as bar:
+        yield lambda: bar.update(1)
 
 
 def _problem_of(sent: Sent) -> str:

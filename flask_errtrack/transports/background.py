@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..drops import Drops
 from ..envelope import Envelope
-from ..errors import Refused
+from ..errors import Refused, logger
 from ..process import OfProcess
 from .base import Transport
 from .courier import Courier
@@ -42,31 +42,24 @@ class BackgroundTransport:
     ) -> None:
         #: Makes the transport that delivers.
         self.make_transport = make_transport
-        self._folder = folder
-        self._max_bytes = max_bytes
-        self._shutdown_timeout_seconds = shutdown_timeout_seconds
-        self._first_pause_seconds = first_pause_seconds
-        self._sends_reports = sends_reports
         #: Counts what is dropped in this process.
         self.drops = Drops()
-        self._worker = OfProcess(self._make_worker)
+        self._has_warned = False
 
-    def _make_worker(self) -> Worker:
-        spare = MemoryOutbox(self._max_bytes)
-        outbox: Outbox = spare
-        if self._folder is not None:
-            outbox = FolderOutbox(self._folder, self._max_bytes)
-        courier = Courier(
-            outbox,
-            spare,
-            self.drops,
-            self.make_transport,
-            self._first_pause_seconds,
-            self._sends_reports,
-        )
-        return Worker(
-            courier, self._first_pause_seconds, self._shutdown_timeout_seconds
-        )
+        def make_worker() -> Worker:
+            spare = MemoryOutbox(max_bytes)
+            outbox = spare if folder is None else FolderOutbox(folder, max_bytes)
+            courier = Courier(
+                outbox,
+                spare,
+                self.drops,
+                make_transport,
+                first_pause_seconds,
+                sends_reports,
+            )
+            return Worker(courier, first_pause_seconds, shutdown_timeout_seconds)
+
+        self._worker = OfProcess(make_worker)
 
     @property
     def outbox(self) -> Outbox:
@@ -95,12 +88,27 @@ class BackgroundTransport:
         """
         worker = self._worker.get()
         try:
-            worker.put(envelope.encode(), envelope.category)
+            self._put(worker.courier, envelope)
         except Refused:
             self.drops.count("queue_overflow", envelope.category)
             raise
         finally:
             worker.wake()
+
+    def _put(self, courier: Courier, envelope: Envelope) -> None:
+        """Put an envelope into the outbox, or into memory if there is no disk."""
+        data = envelope.encode()
+        try:
+            courier.outbox.put(data, envelope.category)
+        except OSError as error:
+            if not self._has_warned:
+                self._has_warned = True
+                logger.warning(
+                    "The outbox cannot be written (%s): events wait in memory only. "
+                    "Make the folder writable, or set the option outbox to another.",
+                    error,
+                )
+            courier.spare.put(data, envelope.category)
 
     def wake(self) -> None:
         """See to it that what waits is delivered, also what others left behind."""

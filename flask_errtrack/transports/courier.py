@@ -9,7 +9,8 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -118,7 +119,8 @@ class Courier:
         if self._drops.has_untaken():
             with suppress(OSError), self.outbox.turn() as has_turn:
                 if has_turn:
-                    self._keep_page()
+                    with self._open_page():
+                        pass
         if self._transport is not None:
             close_transport(self._transport)
             self._transport = None
@@ -134,21 +136,25 @@ class Courier:
         return bool(self._finished) and self._finished.issuperset(self.outbox.names())
 
     def _round(self, caller: Caller, outboxes: tuple[Outbox, ...]) -> Round:
-        self._keep_page(lambda: self._deliver_all(caller, outboxes))
+        with self._open_page():
+            self._deliver_all(caller, outboxes)
         if left_seconds := self._page.left_seconds(ALL, time.time()):
             self.last_error = self._page.pauses[ALL].problem
             return Round(False, left_seconds, is_paused=True)
         return Round(self._is_idle(), self._patience.wait_seconds(self._page))
 
-    def _keep_page(self, work: Callable[[], None] = lambda: None) -> None:
-        """Do what changes the ledger's page, and write it if it changed."""
-        ledger = self.outbox.ledger
-        before, self._page = ledger.read(), ledger.read()
+    @contextmanager
+    def _open_page(self) -> Iterator[None]:
+        """Let the ledger's page be changed, and write it if it was."""
+        before = self.outbox.ledger.read()
+        self._page = deepcopy(before)
         self._page.count(self._drops.take())
-        work()
-        self._page.count(self._drops.take())
-        if self._page != before:
-            ledger.write(self._page)
+        try:
+            yield
+        finally:
+            self._page.count(self._drops.take())
+            if self._page != before:
+                self.outbox.ledger.write(self._page)
 
     def _deliver_all(self, caller: Caller, outboxes: tuple[Outbox, ...]) -> None:
         self._sweep()
@@ -240,7 +246,6 @@ class Courier:
             logger.error("An event was refused, and dropped: %s", error)
         self._drops.count("send_error", category)
         self._refusal = self._page.refusal = str(error)[:MAX_TEXT]
-        self._page.refused_at = time.time()
 
     def _set_aside(self, outbox: Outbox, name: str, error: Exception) -> None:
         self._drops.count("set_aside", outbox.category_of(name))

@@ -60,7 +60,7 @@ class Dropped:
 def send_now(
     outbox: FolderOutbox,
     make_transport: Callable[[], Transport],
-    begin: Callable[[int], Callable[[], None]] = lambda total: lambda: None,
+    step: Callable[[], None] = lambda: None,
     only_set_aside: bool = False,
     patience_seconds: float = 10,
 ) -> Sent:
@@ -68,7 +68,7 @@ def send_now(
 
     Stops where the receiver does not work.
 
-    :param begin: is told how many there are; what it returns is called after each.
+    :param step: is called after each.
     :param patience_seconds: how long to wait for the turn.
     :raises Busy: another process has the turn all the time.
     :raises OSError: the outbox cannot be used.
@@ -76,7 +76,7 @@ def send_now(
     with own_work(), _own_turn(outbox, patience_seconds):
         waiting = [] if only_set_aside else outbox.names()
         chosen = _Chosen(outbox, [*waiting, *_resume(outbox)])
-        watch = _Watch(make_transport, begin(len(chosen.names())))
+        watch = _Watch(make_transport, step)
         drops = Drops()
         courier = Courier(
             chosen, MemoryOutbox(0), drops, watch.open, FIRST_PAUSE_SECONDS

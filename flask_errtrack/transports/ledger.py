@@ -43,6 +43,11 @@ class Pause:
     #: The receiver asked for it: what waits then goes slowly.
     is_asked: bool
 
+    def left_seconds(self, now: float) -> float:
+        """Return how long it still holds; 0 if it is over."""
+        left = self.until - now
+        return left if 0 < left <= MAX_PAUSE_SECONDS else 0.0
+
 
 @dataclass
 class Page:
@@ -56,23 +61,21 @@ class Page:
     #: What no client report has told the receiver yet.
     unreported: Counter[Drop] = field(default_factory=Counter)
     reported_at: float = 0.0
-    #: What the receiver said when it last refused something, and when.
+    #: What the receiver said when it last refused something.
     refusal: str = ""
-    refused_at: float = 0.0
     #: Why an envelope was set aside, by its name.
     set_aside: dict[str, str] = field(default_factory=dict)
 
     def left_seconds(self, category: str, now: float) -> float:
         """Return how long a category has to wait; 0 if it may go."""
-        untils = [self.pauses[one].until for one in {ALL, category} & {*self.pauses}]
-        left = max(untils, default=0.0) - now
-        return left if 0 < left <= MAX_PAUSE_SECONDS else 0.0
+        return max((one.left_seconds(now) for one in self._of(category)), default=0.0)
 
     def is_slow(self, category: str) -> bool:
         """Tell whether what waits in a category goes slowly."""
-        return any(
-            one.is_asked and key in (ALL, category) for key, one in self.pauses.items()
-        )
+        return any(one.is_asked for one in self._of(category))
+
+    def _of(self, category: str) -> list[Pause]:
+        return [self.pauses[key] for key in {ALL, category} & self.pauses.keys()]
 
     def count(self, drops: Mapping[Drop, int]) -> None:
         """Add what was dropped."""
@@ -141,7 +144,6 @@ def _page_of(found: dict[str, Any]) -> Page:
         unreported=_drops_of(found["unreported"]),
         reported_at=_time_of(found["reported_at"]),
         refusal=str(found["refusal"])[:MAX_TEXT],
-        refused_at=_time_of(found["refused_at"]),
         set_aside={key: str(why) for key, why in found["set_aside"].items()},
     )
 

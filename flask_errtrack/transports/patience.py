@@ -52,9 +52,9 @@ class Patience:
     def wait_seconds(self, page: Page) -> float | None:
         """Return when something may be sent that has to wait now; None: nothing."""
         now = time.time()
-        untils = [*self._rests_until.values()]
-        untils += [pause.until for pause in page.pauses.values()]
-        return min((until - now for until in untils if until > now), default=None)
+        lefts = [until - now for until in self._rests_until.values()]
+        lefts += [pause.left_seconds(now) for pause in page.pauses.values()]
+        return min((left for left in lefts if left > 0), default=None)
 
     def spacing_seconds(self, page: Page, category: str) -> float:
         """Return how long to wait before the next envelope of a category."""
@@ -77,7 +77,7 @@ class Patience:
         :param waiting: the categories of what waits.
         """
         for key in page.pauses.keys() - waiting - ({ALL} if waiting else set()):
-            if page.pauses[key].until <= time.time():
+            if not page.pauses[key].left_seconds(time.time()):
                 del page.pauses[key]
 
     def failed(self, name: str) -> None:

@@ -39,8 +39,6 @@ class Trouble:
     stage: Stage
     text: str
     mend: str
-    #: It was the proxy that could not be reached, or would not go on.
-    is_of_proxy: bool = False
 
 
 def trouble_of(error: BaseException) -> Trouble:
@@ -51,12 +49,11 @@ def trouble_of(error: BaseException) -> Trouble:
         type(error).__name__,
         "Check the DSN and the network.",
     )
-    is_of_proxy = any(isinstance(one, ProxyError) for one in chain)
-    if is_of_proxy:
+    if any(isinstance(one, ProxyError) for one in chain):
         # The way to the server has not begun.
         stage = stage if stage == "name" else "connection"
         text, mend = f"the proxy: {text}", f"{_OF_PROXY} {mend}"
-    return Trouble(stage, text, mend, is_of_proxy)
+    return Trouble(stage, text, mend)
 
 
 def printable(text: str) -> str:
@@ -65,7 +62,7 @@ def printable(text: str) -> str:
     return kept.strip()
 
 
-Explained = tuple[Stage, str, str] | None
+Explained = tuple[Stage, str, str]
 _OF_PROXY = "See the option proxies, HTTP_PROXY and HTTPS_PROXY."
 
 
@@ -84,12 +81,14 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
     return reversed(seen)
 
 
-def _explained(chain: list[BaseException]) -> Explained:
+def _explained(chain: list[BaseException]) -> Explained | None:
     """What is most special in a chain of errors explains the others."""
     for kinds, explain in _EXPLAINED:
         for one in chain:
-            if isinstance(one, kinds) and (found := explain(one)) is not None:
-                return found
+            if isinstance(one, kinds):
+                found = explain(one) if callable(explain) else explain
+                if found is not None:
+                    return found
     return None
 
 
@@ -114,14 +113,6 @@ def _tls(error: BaseException) -> Explained:
     )
 
 
-def _handshake(error: BaseException) -> Explained:
-    return (
-        "TLS",
-        "no TLS connection: no answer to the handshake",
-        "Does the DSN say https where the server speaks another protocol?",
-    )
-
-
 def _no_authorities(problem: str) -> Explained:
     return (
         "TLS",
@@ -130,39 +121,7 @@ def _no_authorities(problem: str) -> Explained:
     )
 
 
-def _bad_proxy(error: BaseException) -> Explained:
-    return (
-        "connection",
-        "the URL of the proxy cannot be used",
-        f"{_OF_PROXY} Expected http://host:port; socks5:// needs the package PySocks.",
-    )
-
-
-def _bad_name(error: BaseException) -> Explained:
-    return (
-        "name",
-        "that is no valid name of a host",
-        f"Check the host in the DSN. {_OF_PROXY}",
-    )
-
-
-def _name(error: BaseException) -> Explained:
-    return (
-        "name",
-        "the name of the host is not known",
-        "Check the host in the DSN, and the name service of this machine.",
-    )
-
-
-def _refused(error: BaseException) -> Explained:
-    return (
-        "connection",
-        "the connection was refused",
-        "Does the server run, and is the port in the DSN right?",
-    )
-
-
-def _no_route(error: BaseException) -> Explained:
+def _no_route(error: BaseException) -> Explained | None:
     if getattr(error, "errno", None) not in _NO_ROUTE:
         return None
     return "connection", "there is no route to the host", "Check the network."
@@ -177,29 +136,13 @@ def _no_connection(error: BaseException) -> Explained:
     )
 
 
-def _no_answer(error: BaseException) -> Explained:
-    return (
-        "answer",
-        "no answer in time",
-        "The server is busy or hangs; timeout_seconds says how long to wait.",
-    )
-
-
-def _system(error: BaseException) -> Explained:
+def _system(error: BaseException) -> Explained | None:
     if str(error).startswith("Tunnel connection failed"):
         answer = printable(str(error).partition(":")[2])
         return "connection", f"it answered {answer}", "Check its user and password."
     if str(error).startswith("Could not find a suitable TLS CA certificate bundle"):
         return _no_authorities("is not there")
     return None
-
-
-def _closed(error: BaseException) -> Explained:
-    return (
-        "answer",
-        "the connection was closed without an answer",
-        "See the log of the server, or of what stands before it.",
-    )
 
 
 def _nonsense(error: BaseException) -> Explained:
@@ -210,25 +153,60 @@ def _nonsense(error: BaseException) -> Explained:
     )
 
 
+_HANDSHAKE: Explained = (
+    "TLS",
+    "no TLS connection: no answer to the handshake",
+    "Does the DSN say https where the server speaks another protocol?",
+)
+_BAD_PROXY: Explained = (
+    "connection",
+    "the URL of the proxy cannot be used",
+    f"{_OF_PROXY} Expected http://host:port; socks5:// needs the package PySocks.",
+)
+_BAD_NAME: Explained = (
+    "name",
+    "that is no valid name of a host",
+    f"Check the host in the DSN. {_OF_PROXY}",
+)
+_NAME: Explained = (
+    "name",
+    "the name of the host is not known",
+    "Check the host in the DSN, and the name service of this machine.",
+)
+_REFUSED: Explained = (
+    "connection",
+    "the connection was refused",
+    "Does the server run, and is the port in the DSN right?",
+)
+_NO_ANSWER: Explained = (
+    "answer",
+    "no answer in time",
+    "The server is busy or hangs; timeout_seconds says how long to wait.",
+)
+_CLOSED: Explained = (
+    "answer",
+    "the connection was closed without an answer",
+    "See the log of the server, or of what stands before it.",
+)
 # The first that fits explains.
 _EXPLAINED: tuple[
     tuple[
         type[BaseException] | tuple[type[BaseException], ...],
-        Callable[[BaseException], Explained],
+        Explained | Callable[[BaseException], Explained | None],
     ],
     ...,
 ] = (
     (ssl.SSLCertVerificationError, _certificate),
-    (HandshakeFailed, _handshake),
+    (HandshakeFailed, _HANDSHAKE),
     (ssl.SSLError, _tls),
-    (socket.gaierror, _name),
-    (ConnectionRefusedError, _refused),
+    (socket.gaierror, _NAME),
+    (ConnectionRefusedError, _REFUSED),
     (OSError, _no_route),
     (ConnectTimeoutError, _no_connection),
-    ((ReadTimeoutError, TimeoutError), _no_answer),
-    (ConnectionError, _closed),
-    ((InvalidProxyURL, InvalidSchema, ProxySchemeUnknown), _bad_proxy),
-    ((LocationParseError, UnicodeError), _bad_name),
+    ((ReadTimeoutError, TimeoutError), _NO_ANSWER),
+    (ConnectionError, _CLOSED),
+    ((InvalidProxyURL, InvalidSchema, ProxySchemeUnknown), _BAD_PROXY),
+    ((LocationParseError, UnicodeError), _BAD_NAME),
     (OSError, _system),
     ((HTTPException, ProtocolError), _nonsense),
 )

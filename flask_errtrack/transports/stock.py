@@ -17,7 +17,7 @@ from typing import Any
 
 from ..envelope import Envelope
 from ..errors import EnvelopeError
-from .ledger import ALL, MAX_PAUSE_SECONDS, Page, Pause
+from .ledger import ALL, Page, Pause
 from .memory import MemoryOutbox
 from .outbox import FolderOutbox, Outbox
 
@@ -44,7 +44,7 @@ class Stock:
         return {
             key: pause
             for key, pause in sorted(self.page.pauses.items())
-            if _is_running(pause, now) or (self.waiting and not pause.is_asked)
+            if pause.left_seconds(now) or (self.waiting and not pause.is_asked)
         }
 
 
@@ -106,7 +106,7 @@ def _entries(outbox: FolderOutbox, only_set_aside: bool) -> Iterator[Entry]:
 def _waiting_entry(outbox: FolderOutbox, page: Page, name: str) -> Entry:
     for key in (ALL, outbox.category_of(name)):
         pause = page.pauses.get(key)
-        if pause is not None and _is_running(pause, time.time()):
+        if pause is not None and pause.left_seconds(time.time()):
             return _entry(outbox, name, False, pause.problem, pause.until)
         if pause is not None and not pause.is_asked:
             return _entry(outbox, name, False, pause.problem)
@@ -177,7 +177,3 @@ def _at(found: Any, *way: str | int) -> str:
         except (LookupError, TypeError):
             return ""
     return found if isinstance(found, str) else ""
-
-
-def _is_running(pause: Pause, now: float) -> bool:
-    return 0 < pause.until - now <= MAX_PAUSE_SECONDS

@@ -23,7 +23,7 @@ _IDLE_PAUSES = 30.0
 
 
 class Worker:
-    """Puts envelopes into the outbox of a process, and lets them be delivered.
+    """Lets the courier of a process deliver, in a thread of its own.
 
     :param shutdown_timeout_seconds: how long :meth:`close` may take.
     """
@@ -45,27 +45,9 @@ class Worker:
         self._is_closing = False
         self._thread: threading.Thread | None = None
         self._exits: _Exits | None = None
-        self._has_warned = False
         self._is_ending = False
         # Without threads: until when the process may still be held up.
         self._inline_until: float | None = None
-
-    def put(self, data: bytes, category: str) -> None:
-        """Put an envelope into the outbox, or into memory if there is no disk.
-
-        :raises Refused: there is no room for it.
-        """
-        try:
-            self.courier.outbox.put(data, category)
-        except OSError as error:
-            if not self._has_warned:
-                self._has_warned = True
-                logger.warning(
-                    "The outbox cannot be written (%s): events wait in memory only. "
-                    "Make the folder writable, or set the option outbox to another.",
-                    error,
-                )
-            self.courier.spare.put(data, category)
 
     def wake(self) -> None:
         """Have what waits delivered."""
