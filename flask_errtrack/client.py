@@ -28,7 +28,6 @@ from .exceptions import event_from_exception, event_from_message
 from .host import Host
 from .identity import identity_of, machine_contexts
 from .notes import attempt, note
-from .reports import feedback_event, report_of
 from .scope import CrumbSource, Scope, breadcrumb
 from .scope_home import ScopeHome
 from .scrub import Scrubber
@@ -38,6 +37,7 @@ from .transports import Transport, transport_to_dsn
 from .transports.base import close as close_transport
 from .transports.base import flush as flush_transport
 from .trim import trimmed
+from .user_reports import feedback_event, report_of
 from .wire import as_wire
 
 Hint = dict[str, Any]

@@ -8,6 +8,7 @@
     ├── EnvelopeError (ValueError)    bytes that are not a Sentry envelope
     ├── TransportError                not delivered now, worth another try
     │   └── StoreError                the tracker's database does not work
+    ├── Busy                          another process has the outbox all the time
     ├── SeveralApps (RuntimeError)    which app is meant cannot be told
     └── Refused                       never to be delivered: drop it and count it
 

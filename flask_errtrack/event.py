@@ -8,6 +8,7 @@ optional but ``event_id``, ``timestamp`` and ``platform``.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any, Literal, NotRequired, Required, TypedDict
 
 Level = Literal["debug", "info", "warning", "error", "fatal"]
@@ -186,3 +187,10 @@ class CheckIn(TypedDict):
     environment: NotRequired[str]
     release: NotRequired[str]
     monitor_config: NotRequired[dict[str, Any]]
+
+
+def timestamp_now() -> str:
+    """Return the time as RFC 3339 text in UTC."""
+    # Not strftime: it imports, which an interpreter that ends cannot.
+    now = datetime.now(UTC).replace(tzinfo=None)
+    return now.isoformat(timespec="microseconds") + "Z"

@@ -10,7 +10,6 @@ import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from .errors import guard
@@ -31,13 +30,6 @@ def new_event(level: Level = "error") -> Event:
         timestamp=time.time(),
         platform="python",
         level=level,
-    )
-
-
-def timestamp_now() -> str:
-    """Return the time as RFC 3339 text in UTC."""
-    return (
-        datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
     )
 
 

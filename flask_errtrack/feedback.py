@@ -16,8 +16,8 @@ from markupsafe import Markup
 
 from .errors import ErrTrackError, guard, logger
 from .event import UserReport
-from .reports import MAX_COMMENTS_CHARS as MAX_COMMENTS_CHARS
 from .signing import BadToken, make_token, read_token
+from .user_reports import MAX_COMMENTS_CHARS as MAX_COMMENTS_CHARS
 
 #: A day: an error page that was left open over night can still be answered, and
 #: a token that turns up later in a log or a backup is worth nothing.

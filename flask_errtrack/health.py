@@ -18,13 +18,12 @@ from .client import Client
 from .drops import by_reason
 from .errors import StoreError
 from .transports import BackgroundTransport
-from .transports.ledger import Pause
+from .transports.ledger import MAX_TEXT, Pause
 from .transports.stock import Stock, stock_of
 from .words import one_line, rfc3339
 
 # An outbox may hold many files, and several monitors may ask at once.
 _LOOK_AGAIN_SECONDS = 1.0
-_MAX_PROBLEM_LENGTH = 500
 
 
 class Health:
@@ -107,7 +106,7 @@ class _Sight:
         pause, stock = self._pause(now), self.stock
         problem = self.store_problem or (pause.problem if pause else "")
         found: dict[str, Any] = {
-            "problem": one_line(problem, _MAX_PROBLEM_LENGTH) or None,
+            "problem": one_line(problem, MAX_TEXT) or None,
             "since": rfc3339(pause.since) if pause else None,
             "next_try": rfc3339(max(pause.until, now)) if pause else None,
         }

@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .drops import by_reason
-from .transports.ledger import ALL, Page, Pause
+from .transports.ledger import ALL, MAX_TEXT, Page, Pause
 from .transports.stock import Stock
 from .words import ago, duration, number, one_line, size
 
-_MAX_PROBLEM_LENGTH = 500
 # A loss that is older is told, but is no fault of today any more.
 _RECENT_SECONDS = 7 * 24 * 3600.0
 
@@ -82,14 +81,14 @@ def losses_in_words(page: Page, now: float) -> Iterator[Loss]:
         if at:
             text += f", the last {ago(max(now - at, 0))}"
         if reason == "send_error" and page.refusal:
-            text += f": {one_line(page.refusal, _MAX_PROBLEM_LENGTH)}"
+            text += f": {one_line(page.refusal, MAX_TEXT)}"
         is_fault = reason in _LOSSES and now - at < _RECENT_SECONDS
         yield Loss(text, mend, is_fault)
 
 
 def _problem(key: str, pause: Pause, now: float) -> str:
     what = "nothing" if key == ALL else f"nothing of the category {one_line(key, 40)}"
-    problem = one_line(pause.problem, _MAX_PROBLEM_LENGTH)
+    problem = one_line(pause.problem, MAX_TEXT)
     left_seconds = pause.left_seconds(now)
     due = f" in {duration(left_seconds)}" if left_seconds > 0 else " now"
     since = _time_since(pause.since, now)

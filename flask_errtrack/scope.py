@@ -12,8 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from .envelope import Envelope
-from .event import Breadcrumb, Event, Level, User
-from .exceptions import timestamp_now
+from .event import Breadcrumb, Event, Level, User, timestamp_now
 from .serialize import DATA_LIMITS, Serializer, safe_text
 
 _MARK = "__errtrack_ids__"

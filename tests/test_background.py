@@ -16,10 +16,10 @@ from flask_errtrack.drops import Drops
 from flask_errtrack.envelope import Envelope, Item
 from flask_errtrack.errors import Refused, TransportError
 from flask_errtrack.transports import BackgroundTransport, MemoryTransport, Transport
+from flask_errtrack.transports.backoff import MAX_STRIKES
 from flask_errtrack.transports.courier import Courier
 from flask_errtrack.transports.memory import MemoryOutbox
 from flask_errtrack.transports.outbox import FolderOutbox
-from flask_errtrack.transports.patience import MAX_STRIKES
 from flask_errtrack.transports.worker import Worker
 
 TIMEOUT_SECONDS = 20

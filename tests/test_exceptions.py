@@ -11,14 +11,13 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from flask_errtrack.event import Event, ExceptionValue
+from flask_errtrack.event import Event, ExceptionValue, timestamp_now
 from flask_errtrack.exceptions import (
     MAX_EXCEPTIONS,
     MAX_NOTES,
     event_from_exception,
     event_from_message,
     new_event,
-    timestamp_now,
 )
 from flask_errtrack.stacktrace import StackReader
 

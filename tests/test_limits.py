@@ -85,12 +85,12 @@ def test_of_two_limits_the_later_holds() -> None:
     limits = RateLimits(clock := Clock())
     limits.hear(200, {"X-Sentry-Rate-Limits": "60:error"}, "error")
     limits.hear(200, {"X-Sentry-Rate-Limits": "30:error"}, "error")
-    assert limits.left_seconds("error") == (60, frozenset({"error"}))
+    assert limits.limit_on("error") == (60, frozenset({"error"}))
     limits.hear(200, {"X-Sentry-Rate-Limits": "90"}, "error")
-    assert limits.left_seconds("error") == (90, frozenset())
-    assert limits.left_seconds("feedback") == (90, frozenset())
+    assert limits.limit_on("error") == (90, frozenset())
+    assert limits.limit_on("feedback") == (90, frozenset())
     clock.now += 91
-    assert limits.left_seconds("error") == (0, frozenset())
+    assert limits.limit_on("error") == (0, frozenset())
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_a_429_always_forbids_what_was_sent(
 ) -> None:
     limits = RateLimits(Clock())
     limits.hear(429, headers, "error")
-    assert limits.left_seconds("error") == expected
+    assert limits.limit_on("error") == expected
 
 
 def test_a_server_cannot_fill_the_memory_with_categories() -> None:
@@ -116,10 +116,10 @@ def test_a_server_cannot_fill_the_memory_with_categories() -> None:
     names = [f"category{number}" for number in range(1000)]
     for name in names:
         limits.hear(200, {"X-Sentry-Rate-Limits": f"60:{name}"}, "error")
-    assert len([name for name in names if limits.left_seconds(name)[0]]) == 100
+    assert len([name for name in names if limits.limit_on(name)[0]]) == 100
 
 
 def test_another_answer_forbids_nothing_by_itself() -> None:
     limits = RateLimits(Clock())
     limits.hear(503, {"Retry-After": "60"}, "error")
-    assert limits.left_seconds("error") == (0, frozenset())
+    assert limits.limit_on("error") == (0, frozenset())

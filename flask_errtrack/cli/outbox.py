@@ -22,6 +22,7 @@ from ..diagnosis import destination_of
 from ..outbox_words import SET_ASIDE_MEND, problems_in_words, waiting_in_words
 from ..transports import BackgroundTransport
 from ..transports.errand import Busy, Sent, drop, send_now
+from ..transports.ledger import MAX_TEXT
 from ..transports.outbox import FolderOutbox
 from ..transports.stock import Entry, Stock, entries_of, stock_of
 from ..words import count, duration, one_line, rfc3339, size
@@ -196,7 +197,7 @@ def _problem_of(sent: Sent) -> str:
     if sent.remaining:
         parts.append(f"{count(sent.remaining, 'envelope')} still waiting")
     if sent.problem:
-        parts.append(one_line(sent.problem, 500))
+        parts.append(one_line(sent.problem, MAX_TEXT))
     return "\n".join([*parts, "`flask errtrack doctor` tells more."])
 
 

@@ -22,6 +22,7 @@ def test_command() -> None:
         raise click.ClickException(
             "nothing is captured: app.testing is on, or the option enabled is False"
         )
+    before = client.dropped
     event_id = client.capture_message(
         "A test event from `flask errtrack test`", tags={"errtrack": "test"}
     )
@@ -35,11 +36,9 @@ def test_command() -> None:
             f"it is not delivered yet: {problem}\n{_where_it_waits(client)}; "
             "`flask errtrack doctor` tells more."
         )
-    dropped = getattr(client.transport, "dropped", {})
-    if dropped:
+    if lost := client.dropped - before:
         raise click.ClickException(
-            f"it was refused ({', '.join(dropped)}); "
-            "`flask errtrack doctor` tells more."
+            f"it was refused ({', '.join(lost)}); `flask errtrack doctor` tells more."
         )
     click.echo(f"It is in {destination_of(client)}.")
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, update
 
 from ..envelope import Item
 from ..errors import EnvelopeError, Refused
-from ..reports import report_of
+from ..user_reports import report_of
 from . import retention
 from .engine import Database
 from .normalize import normalize_event, normalize_report

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from ..config import Config
 from ..version import CLIENT
 from .background import BackgroundTransport as BackgroundTransport
+from .backoff import FIRST_PAUSE_SECONDS
 from .base import Transport as Transport
 from .memory import MemoryTransport as MemoryTransport
-from .patience import FIRST_PAUSE_SECONDS
 
 if TYPE_CHECKING:
     from .http import HttpTransport

@@ -14,11 +14,11 @@ from ..drops import Drops
 from ..envelope import Envelope
 from ..errors import Refused, logger
 from ..process import OfProcess
+from .backoff import FIRST_PAUSE_SECONDS
 from .base import Transport
 from .courier import Courier
 from .memory import MemoryOutbox
 from .outbox import FolderOutbox, Outbox
-from .patience import FIRST_PAUSE_SECONDS
 from .worker import Worker
 
 

@@ -1,6 +1,6 @@
 """Takes what waits to the receiver, one round after another.
 
-Finds what may go now, sends it, and settles what becomes of it; ``patience`` says
+Finds what may go now, sends it, and settles what becomes of it; ``backoff`` says
 how long the rest waits. Knows nothing of threads: its caller says when to stop.
 """
 
@@ -17,14 +17,14 @@ from typing import Protocol
 from ..drops import Drops
 from ..envelope import Envelope
 from ..errors import EnvelopeError, Refused, TransportError, guard, logger
-from ..exceptions import timestamp_now
+from ..event import timestamp_now
+from .backoff import Backoff, asked_seconds
 from .base import Transport
 from .base import close as close_transport
 from .base import hurry as hurry_transport
 from .ledger import ALL, MAX_TEXT, Page
 from .memory import MemoryOutbox
 from .outbox import Outbox
-from .patience import Patience, retry_after_seconds
 
 # Who has not got the turn asks again after this share of a first pause.
 _TURN_SHARE = 0.1
@@ -83,7 +83,7 @@ class Courier:
         self._first_pause_seconds = first_pause_seconds
         self._sends_reports = sends_reports
         self._transport: Transport | None = None
-        self._patience = Patience(first_pause_seconds)
+        self._backoff = Backoff(first_pause_seconds)
         self._page = Page()
         self._swept_at = float("-inf")
         # What cannot be taken out of the folder: at least it is not sent twice.
@@ -141,7 +141,7 @@ class Courier:
         if left_seconds := self._page.left_seconds(ALL, time.time()):
             self.last_error = self._page.pauses[ALL].problem
             return Round(False, left_seconds, is_paused=True)
-        return Round(self._is_idle(), self._patience.wait_seconds(self._page))
+        return Round(self._is_idle(), self._backoff.wait_seconds(self._page))
 
     @contextmanager
     def _open_page(self) -> Iterator[None]:
@@ -169,7 +169,7 @@ class Courier:
         for outbox in dict.fromkeys(outboxes):
             self._deliver_from(outbox, self._transport, caller)
         waiting = {one.category_of(name) for one in outboxes for name in one.names()}
-        self._patience.drained(self._page, waiting)
+        self._backoff.drained(self._page, waiting)
         if not waiting:
             self.last_error = self._refusal
         if self._owes_report():
@@ -183,14 +183,14 @@ class Courier:
             problem = self._send(transport, outbox, name, envelope)
             tour.note(name, problem)
             if problem is None:
-                self._patience.passed(self._page, outbox.category_of(name))
-            elif retry_after_seconds(problem) is not None:
+                self._backoff.passed(self._page, outbox.category_of(name))
+            elif asked_seconds(problem) is not None:
                 self._pause(problem)
             if tour.is_hopeless or self._is_paused():
                 break
         for name, problem in tour.failed.items():
-            self._patience.failed(name)
-            if tour.has_passed and self._patience.strike(name):
+            self._backoff.failed(name)
+            if tour.has_passed and self._backoff.strike(name):
                 self._set_aside(outbox, name, problem)
         if tour.failed and (tour.is_hopeless or not tour.has_passed):
             self._pause(list(tour.failed.values())[-1])
@@ -201,12 +201,12 @@ class Courier:
         """What may go, each once, until there is no more or it is time to stop."""
         tried = set(self._finished)
         while names := [name for name in outbox.names() if name not in tried]:
-            for name in self._patience.in_order(names):
+            for name in self._backoff.in_order(names):
                 tried.add(name)
                 category = outbox.category_of(name)
-                if self._patience.has_to_wait(self._page, name, category):
+                if self._backoff.has_to_wait(self._page, name, category):
                     continue
-                if seconds := self._patience.spacing_seconds(self._page, category):
+                if seconds := self._backoff.spacing_seconds(self._page, category):
                     caller.rest(seconds)
                 if caller.is_over():
                     return
@@ -257,7 +257,7 @@ class Courier:
         self._settle(outbox.set_aside, name)
 
     def _settle(self, settle: Callable[[str], None], name: str) -> None:
-        self._patience.settled(name)
+        self._backoff.settled(name)
         try:
             settle(name)
         except OSError as error:
@@ -269,7 +269,7 @@ class Courier:
         return self._page.left_seconds(ALL, time.time()) > 0
 
     def _pause(self, problem: Exception) -> None:
-        self._patience.pause(self._page, problem)
+        self._backoff.pause(self._page, problem)
         self._tell(str(problem))
 
     def _tell(self, problem: str) -> None:
@@ -317,7 +317,7 @@ class _Tour:
         """Note how an envelope fared; a pause that was asked for is no failure."""
         if problem is None:
             self.has_passed, self._in_a_row = True, 0
-        elif retry_after_seconds(problem) is None:
+        elif asked_seconds(problem) is None:
             self.failed[name] = problem
             self._in_a_row += 1
 

@@ -15,12 +15,12 @@ from dataclasses import dataclass, replace
 from ..drops import Drops
 from ..envelope import Envelope
 from ..errors import ErrTrackError, own_work
+from .backoff import FIRST_PAUSE_SECONDS
 from .base import Transport
 from .base import close as close_transport
 from .courier import Courier
 from .memory import MemoryOutbox
 from .outbox import FolderOutbox
-from .patience import FIRST_PAUSE_SECONDS
 
 _ASK_AGAIN_SECONDS = 0.1
 

@@ -21,7 +21,7 @@ from urllib3.exceptions import HTTPError
 from ..dsn import Dsn
 from ..envelope import Envelope
 from ..errors import Refused, TransportError
-from ..exceptions import timestamp_now
+from ..event import timestamp_now
 from .compression import BROTLI, GZIP, best_encoding, compressed
 from .deadline import DeadlineAdapter
 from .limits import RateLimits
@@ -94,7 +94,7 @@ class HttpTransport:
     def send(self, envelope: Envelope) -> None:
         """Deliver one envelope; 200 means that the server has it."""
         category = envelope.category
-        seconds, categories = self._limits.left_seconds(category)
+        seconds, categories = self._limits.limit_on(category)
         if seconds > 0:
             raise self._asked_for_a_pause(seconds, categories)
         data = envelope.encode(sent_at=timestamp_now())
@@ -106,13 +106,13 @@ class HttpTransport:
         status = response.status_code
         self._limits.hear(status, response.headers, category)
         if status == 429:
-            raise self._asked_for_a_pause(*self._limits.left_seconds(category))
+            raise self._asked_for_a_pause(*self._limits.limit_on(category))
         if not 200 <= status < 300:
             self._judge(status, said)
 
-    def pause_seconds(self, category: str) -> float:
+    def limited_seconds(self, category: str) -> float:
         """Return how long the server wants nothing of a category."""
-        return self._limits.left_seconds(category)[0]
+        return self._limits.limit_on(category)[0]
 
     @property
     def proxy(self) -> str | None:

@@ -43,7 +43,7 @@ class RateLimits:
             until = self._clock() + seconds
             self._until[limited] = max(until, self._until.get(limited, until))
 
-    def left_seconds(self, category: str) -> tuple[float, frozenset[str]]:
+    def limit_on(self, category: str) -> tuple[float, frozenset[str]]:
         """Return how long nothing of a category may be sent, and for which it holds.
 
         No categories means all.

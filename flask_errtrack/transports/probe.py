@@ -8,7 +8,7 @@ from itertools import takewhile
 
 from ..envelope import Envelope
 from ..errors import Refused, TransportError
-from ..exceptions import timestamp_now
+from ..event import timestamp_now
 from ..words import duration
 from .http import HttpTransport
 from .reach import trouble_of
@@ -41,7 +41,7 @@ def probe(transport: HttpTransport) -> list[Step]:
         failed = Step("key", str(error), False, "See what the server shows of the DSN.")
     except TransportError as error:
         failed = _failure(error)
-    seconds = transport.pause_seconds(_CATEGORY)
+    seconds = transport.limited_seconds(_CATEGORY)
     if failed is None and seconds > 0:
         text = f"the server asked for a pause of {duration(math.ceil(seconds))}"
         failed = Step("quota", text, False, _PAUSE_MEND)

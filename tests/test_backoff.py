@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from flask_errtrack.errors import TransportError
-from flask_errtrack.transports.ledger import ALL, MAX_PAUSE_SECONDS, Page, Pause
-from flask_errtrack.transports.patience import (
+from flask_errtrack.transports.backoff import (
     MAX_STRIKES,
-    Patience,
+    Backoff,
     pause_seconds,
 )
+from flask_errtrack.transports.ledger import ALL, MAX_PAUSE_SECONDS, Page, Pause
 
 BUSY = TransportError("busy")
 
@@ -42,31 +42,31 @@ def test_pauses_grow_to_a_limit_and_are_jittered() -> None:
 
 def test_while_nothing_passes_the_pauses_of_all_processes_grow_together() -> None:
     page = Page()
-    for patience in (Patience(), Patience(), Patience()):
-        patience.pause(page, BUSY)
+    for backoff in (Backoff(), Backoff(), Backoff()):
+        backoff.pause(page, BUSY)
     assert page.pauses[ALL].failures == 3
     assert 4 * 0.8 - 0.5 < left(page) <= 4 * 1.2
 
 
 def test_what_passes_ends_a_pause() -> None:
-    page, patience = Page(), Patience()
-    patience.pause(page, BUSY)
-    patience.passed(page, "error")
+    page, backoff = Page(), Backoff()
+    backoff.pause(page, BUSY)
+    backoff.passed(page, "error")
     assert not page.pauses and left(page) == 0
 
 
 def test_the_time_that_a_receiver_asks_for_is_the_least() -> None:
     page = Page()
-    Patience().pause(page, TransportError("slowly", 60))
+    Backoff().pause(page, TransportError("slowly", 60))
     assert 59 < left(page) <= 61
     page = Page()
-    Patience().pause(page, TransportError("slowly", 0))
+    Backoff().pause(page, TransportError("slowly", 0))
     assert 0.7 < left(page) <= 1.2
 
 
 def test_a_receiver_cannot_silence_a_client_for_longer_than_a_day() -> None:
     page = Page()
-    Patience().pause(page, TransportError("slowly", 10 * MAX_PAUSE_SECONDS))
+    Backoff().pause(page, TransportError("slowly", 10 * MAX_PAUSE_SECONDS))
     assert MAX_PAUSE_SECONDS - 1 < left(page) <= MAX_PAUSE_SECONDS
 
 
@@ -78,65 +78,65 @@ def test_a_clock_that_was_set_back_does_not_pause_for_ever() -> None:
 
 def test_a_limit_holds_for_its_categories_alone() -> None:
     page = Page()
-    Patience().pause(page, TransportError("slowly", 60, {"error", "monitor"}))
+    Backoff().pause(page, TransportError("slowly", 60, {"error", "monitor"}))
     assert left(page, "error") > 59 and left(page, "monitor") > 59
     assert left(page, "feedback") == 0 == left(page, ALL)
 
 
 def test_what_waited_as_asked_goes_slowly_until_nothing_waits() -> None:
-    page, patience = Page(), Patience(1.0)
-    assert patience.spacing_seconds(page, "error") == 0
-    patience.pause(page, TransportError("slowly", 60, {"error"}))
+    page, backoff = Page(), Backoff(1.0)
+    assert backoff.spacing_seconds(page, "error") == 0
+    backoff.pause(page, TransportError("slowly", 60, {"error"}))
     is_over(page)
-    assert patience.spacing_seconds(page, "feedback") == 0
-    spacings = [patience.spacing_seconds(page, "error") for _ in range(6)]
+    assert backoff.spacing_seconds(page, "feedback") == 0
+    spacings = [backoff.spacing_seconds(page, "error") for _ in range(6)]
     assert spacings == [1, 0.5, 0.25, 0.125, 0.1, 0.1]
-    patience.passed(page, "error")
-    patience.drained(page, {"error", "feedback"})
-    assert patience.spacing_seconds(page, "error") == 0.1
-    patience.drained(page, {"feedback"})
-    assert patience.spacing_seconds(page, "error") == 0
+    backoff.passed(page, "error")
+    backoff.drained(page, {"error", "feedback"})
+    assert backoff.spacing_seconds(page, "error") == 0.1
+    backoff.drained(page, {"feedback"})
+    assert backoff.spacing_seconds(page, "error") == 0
 
 
 def test_a_pause_that_holds_is_kept_though_nothing_waits() -> None:
-    page, patience = Page(), Patience()
-    patience.pause(page, TransportError("slowly", 60))
-    patience.drained(page, set())
+    page, backoff = Page(), Backoff()
+    backoff.pause(page, TransportError("slowly", 60))
+    backoff.drained(page, set())
     assert left(page) > 59
 
 
 def test_an_envelope_that_fails_among_others_rests_longer_each_time() -> None:
-    page, patience = Page(), Patience(1.0)
+    page, backoff = Page(), Backoff(1.0)
     rests = []
     for _ in range(4):
-        assert not patience.strike("poison")
-        rests.append(patience.wait_seconds(page) or 0)
-    assert patience.has_to_wait(page, "poison", "error")
-    assert not patience.has_to_wait(page, "other", "error")
+        assert not backoff.strike("poison")
+        rests.append(backoff.wait_seconds(page) or 0)
+    assert backoff.has_to_wait(page, "poison", "error")
+    assert not backoff.has_to_wait(page, "other", "error")
     assert rests == pytest.approx([1, 2, 4, 8], rel=0.3)
 
 
 def test_an_envelope_that_fails_too_often_is_given_up() -> None:
-    patience = Patience()
-    verdicts = [patience.strike("poison") for _ in range(MAX_STRIKES)]
+    backoff = Backoff()
+    verdicts = [backoff.strike("poison") for _ in range(MAX_STRIKES)]
     assert verdicts == [False] * (MAX_STRIKES - 1) + [True]
-    patience.settled("poison")
-    assert not patience.strike("poison")
+    backoff.settled("poison")
+    assert not backoff.strike("poison")
 
 
 def test_what_has_failed_least_comes_first() -> None:
-    patience = Patience()
+    backoff = Backoff()
     for name in ("a", "a", "b"):
-        patience.failed(name)
-    assert patience.in_order(["a", "b", "c", "d"]) == ["c", "d", "b", "a"]
+        backoff.failed(name)
+    assert backoff.in_order(["a", "b", "c", "d"]) == ["c", "d", "b", "a"]
 
 
 @pytest.mark.parametrize("problem", [OSError("no network"), BUSY])
 def test_the_ledger_tells_why_and_since_when(problem: Any) -> None:
-    page, patience = Page(), Patience()
-    patience.pause(page, problem)
+    page, backoff = Page(), Backoff()
+    backoff.pause(page, problem)
     since = page.pauses[ALL].since
-    patience.pause(page, problem)
+    backoff.pause(page, problem)
     assert page.pauses[ALL].problem == str(problem)
     assert page.pauses[ALL].since == since <= time.time()
 
@@ -150,5 +150,5 @@ def test_a_pause_of_a_clock_that_was_set_back_holds_nothing_up() -> None:
         }
     )
     assert page.left_seconds("error", now) == 60
-    Patience().drained(page, set())
+    Backoff().drained(page, set())
     assert list(page.pauses) == ["error"]

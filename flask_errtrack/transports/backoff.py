@@ -24,7 +24,7 @@ MAX_STRIKES = 10
 _LEAST_SPACING = 0.1
 
 
-class Patience:
+class Backoff:
     """What a process knows of its failures. The ledger's page has what all know.
 
     :param first_pause_seconds: the pause after a first failure; all others are in
@@ -102,7 +102,7 @@ class Patience:
 
     def pause(self, page: Page, problem: Exception) -> None:
         """Pause what has to pause after a failure."""
-        asked = retry_after_seconds(problem)
+        asked = asked_seconds(problem)
         now = time.time()
         for key in getattr(problem, "categories", None) or {ALL}:
             before = page.pauses.get(key)
@@ -119,7 +119,7 @@ class Patience:
         self._spacing_seconds = self._first_pause_seconds
 
 
-def retry_after_seconds(problem: Exception) -> float | None:
+def asked_seconds(problem: Exception) -> float | None:
     """Return how long the receiver asked to be left alone, if it did."""
     return problem.retry_after_seconds if isinstance(problem, TransportError) else None
 
