@@ -8,12 +8,14 @@ import resource
 import stat
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
 
 from flask_errtrack.errors import Refused
+from flask_errtrack.transports.ledger import Page
 from flask_errtrack.transports.memory import MemoryOutbox
 from flask_errtrack.transports.outbox import FolderOutbox, Outbox
 
@@ -258,6 +260,28 @@ def test_of_what_was_set_aside_the_newest_are_kept(tmp_path: Path) -> None:
     assert kept == [b"%d" % number for number in range(20, 120)]
     outbox.put_back(outbox.set_aside_names()[0])
     assert [outbox.read(name) for name in outbox.names()] == [b"20"]
+
+
+def test_what_was_set_aside_never_fills_the_outbox(tmp_path: Path) -> None:
+    outbox = FolderOutbox(tmp_path, 1000)
+    for number in range(20):
+        outbox.put(b"%03d" % number * 30, "error")
+        outbox.set_aside(outbox.names()[0])
+    assert sum(path.stat().st_size for path in tmp_path.glob("*.set-aside")) <= 250
+    outbox.put(b"x" * 600, "error")
+
+
+@pytest.mark.parametrize("name", ["lock", "ledger.json"])
+def test_a_pipe_in_the_place_of_our_files_holds_nobody_up(
+    tmp_path: Path, name: str
+) -> None:
+    os.mkfifo(tmp_path / name)
+    outbox = FolderOutbox(tmp_path, 1000)
+    assert outbox.ledger.read() == Page()
+    with suppress(OSError), outbox.turn():
+        pass
+    outbox.put(b"one", "error")
+    assert len(outbox.names()) == 1
 
 
 def test_what_other_processes_put_in_counts_soon(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import itertools
 import os
-import stat
 import threading
 import time
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ except ImportError:  # Windows: a host with several processes may deliver twice.
     fcntl = None  # type: ignore[assignment]
 
 from ..errors import Refused
-from .ledger import Ledger
+from .ledger import Ledger, open_plain, read_plain
 
 _SUFFIX = ".envelope"
 _SET_ASIDE = ".set-aside"
@@ -38,6 +37,7 @@ _MAX_AGES_SECONDS = {
 _SUFFIXES = tuple(_MAX_AGES_SECONDS)
 # Of what was set aside, so many files are kept to be looked at, the newest.
 _MAX_SET_ASIDE = 100
+_ASIDE_SHARE = 0.25
 # No envelope of ours comes near this.
 _MAX_FILE_BYTES = 20 * 1024 * 1024
 # The folder is measured again after this share of what it may hold, because other
@@ -157,17 +157,10 @@ class FolderOutbox:
 
     def read(self, name: str) -> bytes | None:
         """Return an envelope, or None if another process was faster."""
-        # What somebody else put there may be a pipe, a device, or a way elsewhere.
-        flags = os.O_RDONLY | os.O_CLOEXEC | _flag("O_NOFOLLOW") | _flag("O_NONBLOCK")
         try:
-            descriptor = os.open(self.folder / name, flags)
+            return read_plain(self.folder / name, _MAX_FILE_BYTES)
         except FileNotFoundError:
             return None
-        with open(descriptor, "rb", buffering=0) as file:
-            found = os.fstat(descriptor)
-            if not stat.S_ISREG(found.st_mode) or found.st_size > _MAX_FILE_BYTES:
-                raise OSError(errno.EINVAL, "no envelope of ours")
-            return file.readall()
 
     def remove(self, name: str) -> None:
         """Delete the file of an envelope."""
@@ -177,8 +170,16 @@ class FolderOutbox:
     def set_aside(self, name: str) -> None:
         """Rename the file of an envelope, so that nobody tries it again."""
         os.replace(self.folder / name, self.folder / f"{name}{_SET_ASIDE}")
-        for old in self.set_aside_names()[:-_MAX_SET_ASIDE]:
-            self.remove(old)
+        self._thin_out(self.set_aside_names())
+
+    def _thin_out(self, names: list[str]) -> None:
+        """Delete the oldest of what was set aside: it must not fill the outbox."""
+        kept_bytes = 0
+        for count, name in enumerate(reversed(names), start=1):
+            with suppress(OSError):
+                kept_bytes += (self.folder / name).lstat().st_size
+            if count > _MAX_SET_ASIDE or kept_bytes > self._max_bytes * _ASIDE_SHARE:
+                self.remove(name)
 
     def put_back(self, name: str) -> str:
         """Have something that was set aside wait again; return its name from now on."""
@@ -213,7 +214,7 @@ class FolderOutbox:
             return
         try:
             self._make_folder()
-            with open(self.folder / "lock", "ab") as file:
+            with open(open_plain(self.folder / "lock"), "r+b", buffering=0) as file:
                 # To close the file is to give the lock back.
                 yield _is_locked_by_us(file.fileno())
         finally:
@@ -249,11 +250,6 @@ class FolderOutbox:
     def _make_folder(self) -> None:
         if not self.folder.is_dir():
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
-def _flag(name: str) -> int:
-    """A flag of ``os.open`` that not every system has."""
-    return int(getattr(os, name, 0))
 
 
 def _is_locked_by_us(descriptor: int) -> bool:
