@@ -311,7 +311,7 @@ class Config:
         name = "errtrack-outbox" if self.outbox is True else self.outbox
         where = database_url if self.dsn is None else self.dsn.place
         key = hashlib.sha256(where.encode()).hexdigest()[:16]
-        return (instance or Path()) / str(name) / key
+        return (instance or Path.cwd()) / str(name) / key
 
     def __repr__(self) -> str:
         default = Config()

@@ -219,7 +219,17 @@ def test_why_something_was_set_aside_can_be_looked_up(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "null", '{"pauses": 3}', '{"dropped": [[1]]}', "\0", "9" * 99],
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '{"pauses": 3}',
+        '{"dropped": [[1]]}',
+        '{"pauses": {}, "dropped": [["a", "b", Infinity]]}',
+        "\0",
+        "9" * 99,
+    ],
 )
 def test_a_ledger_that_is_none_begins_anew(tmp_path: Path, text: str) -> None:
     (tmp_path / "ledger.json").write_text(text)
@@ -237,6 +247,31 @@ def test_a_pause_holds_though_the_ledger_cannot_be_written(tmp_path: Path) -> No
     for _ in range(3):
         assert process.round().is_paused
     assert len(receiver.seen) == 1
+
+
+def test_what_waits_in_memory_goes_to_the_disk_when_that_takes_it_again(
+    tmp_path: Path,
+) -> None:
+    process = Process(tmp_path, Receiver())
+    process.courier.spare.put(b"in memory", "error")
+    process.courier.close()
+    assert process.courier.spare.is_empty()
+    assert [process.outbox.read(name) for name in process.outbox.names()] == [
+        b"in memory"
+    ]
+
+
+def test_a_clock_set_back_prolongs_no_pause_of_our_own(tmp_path: Path) -> None:
+    process = Process(tmp_path, receiver := Receiver(failing(TransportError("busy"))))
+    process.put("event")
+    process.round()
+    page = process.page
+    pause = page.pauses[ALL]
+    later = {"until": pause.until + 12 * 3600, "since": pause.since + 12 * 3600}
+    page.pauses[ALL] = type(pause)(**{**vars(pause), **later})
+    process.outbox.ledger.write(page)
+    receiver.answer = lambda envelope: None
+    assert process.round().is_done and len(receiver.passed) == 1
 
 
 def test_a_ledger_is_its_owners(tmp_path: Path) -> None:

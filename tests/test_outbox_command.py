@@ -117,7 +117,7 @@ def test_an_empty_outbox_says_so(make_app: MakeApp) -> None:
 
 
 def test_a_list_in_json_has_the_promised_fields(app: Flask) -> None:
-    pause(outbox_of(app))
+    pause(outbox_of(app), is_asked=True)
     first, _, third = listed(app)
     assert list(first) == [
         "name",
@@ -138,7 +138,7 @@ def test_a_list_in_json_has_the_promised_fields(app: Flask) -> None:
 
 
 def test_the_list_says_what_waits_since_when_and_why(app: Flask) -> None:
-    pause(outbox_of(app))
+    pause(outbox_of(app), is_asked=True)
     lines = run(app).output.splitlines()
     assert lines[0].startswith("2 waiting, the oldest for ")
     assert lines[0].endswith(" of 64 MiB used.")

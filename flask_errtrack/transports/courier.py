@@ -22,7 +22,7 @@ from .backoff import Backoff, asked_seconds
 from .base import Transport
 from .base import close as close_transport
 from .base import hurry as hurry_transport
-from .ledger import ALL, MAX_TEXT, Page
+from .ledger import ALL, MAX_TEXT, SHORTAGES, Page
 from .memory import MemoryOutbox
 from .outbox import Outbox
 
@@ -31,6 +31,9 @@ _TURN_SHARE = 0.1
 # An envelope that fails is followed by another: if that fails, too, it is the
 # receiver that does not work.
 _FAILURES_IN_A_ROW = 2
+# A round is cut after that long, so that what failed is tried again and the counts
+# are written down though new envelopes come all the time.
+_ROUND_SECONDS = 5.0
 _SWEEP_SECONDS = 3600.0
 _REPORT_SECONDS = 60.0
 _MAX_REASONS = 100
@@ -85,6 +88,7 @@ class Courier:
         self._transport: Transport | None = None
         self._backoff = Backoff(first_pause_seconds)
         self._page = Page()
+        self._is_cut = False
         self._swept_at = float("-inf")
         # What cannot be taken out of the folder: at least it is not sent twice.
         self._finished: set[str] = set()
@@ -115,7 +119,9 @@ class Courier:
             hurry_transport(self._transport, timeout_seconds)
 
     def close(self) -> None:
-        """Write down what was dropped, and close the transport."""
+        """Write down what is only in memory, and close the transport."""
+        if self.outbox is not self.spare:
+            self._save_spare()
         if self._drops.has_untaken():
             with suppress(OSError), self.outbox.turn() as has_turn:
                 if has_turn:
@@ -124,6 +130,14 @@ class Courier:
         if self._transport is not None:
             close_transport(self._transport)
             self._transport = None
+
+    def _save_spare(self) -> None:
+        """Put what waits in memory where it outlives the process, if that works now."""
+        with suppress(OSError, Refused):
+            for name in self.spare.names():
+                if (data := self.spare.read(name)) is not None:
+                    self.outbox.put(data, self.spare.category_of(name))
+                    self.spare.remove(name)
 
     def _is_idle(self) -> bool:
         is_empty = self.spare.is_empty() and self._is_empty()
@@ -141,7 +155,8 @@ class Courier:
         if left_seconds := self._page.left_seconds(ALL, time.time()):
             self.last_error = self._page.pauses[ALL].problem
             return Round(False, left_seconds, is_paused=True)
-        return Round(self._is_idle(), self._backoff.wait_seconds(self._page))
+        wait_seconds = self._backoff.wait_seconds(self._page)
+        return Round(self._is_idle(), 0.0 if self._is_cut else wait_seconds)
 
     @contextmanager
     def _open_page(self) -> Iterator[None]:
@@ -157,6 +172,7 @@ class Courier:
                 self.outbox.ledger.write(self._page)
 
     def _deliver_all(self, caller: Caller, outboxes: tuple[Outbox, ...]) -> None:
+        self._is_cut = False
         self._sweep()
         if self._is_paused():
             return
@@ -170,7 +186,7 @@ class Courier:
             self._deliver_from(outbox, self._transport, caller)
         waiting = {one.category_of(name) for one in outboxes for name in one.names()}
         self._backoff.drained(self._page, waiting)
-        if not waiting:
+        if not waiting and self.outbox in outboxes:
             self.last_error = self._refusal
         if self._owes_report():
             self._report(self._transport)
@@ -200,6 +216,7 @@ class Courier:
     ) -> Iterator[tuple[str, Envelope]]:
         """What may go, each once, until there is no more or it is time to stop."""
         tried = set(self._finished)
+        until = time.monotonic() + _ROUND_SECONDS
         while names := [name for name in outbox.names() if name not in tried]:
             for name in self._backoff.in_order(names):
                 tried.add(name)
@@ -208,7 +225,8 @@ class Courier:
                     continue
                 if seconds := self._backoff.spacing_seconds(self._page, category):
                     caller.rest(seconds)
-                if caller.is_over():
+                self._is_cut = time.monotonic() > until
+                if caller.is_over() or self._is_cut:
                     return
                 if (envelope := self._read(outbox, name)) is not None:
                     yield name, envelope
@@ -219,7 +237,8 @@ class Courier:
             data = outbox.read(name)
             return None if data is None else Envelope.parse(data)
         except (OSError, EnvelopeError) as error:
-            self._set_aside(outbox, name, error)
+            if getattr(error, "errno", None) not in SHORTAGES:
+                self._set_aside(outbox, name, error)
             return None
 
     def _send(

@@ -49,7 +49,7 @@ _MEANWHILE_MENDS = {
     407: ": the proxy wants a user and password; see the option proxies",
 }
 # The errors of requests are OSErrors; it lets some of what is below it through.
-_FAILURES = (OSError, HTTPError, ValueError)
+_FAILURES = (OSError, HTTPError, ValueError, TypeError, AttributeError)
 _CREDENTIALS = re.compile(r"//[^/@\s]*@")
 
 

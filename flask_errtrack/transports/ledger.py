@@ -28,12 +28,23 @@ from ..drops import Drop
 ALL = ""
 #: Nobody asks for more; a clock that was set back must not hold for ever.
 MAX_PAUSE_SECONDS = 24 * 3600.0
+_MAX_OWN_PAUSE_SECONDS = 60.0
 #: How much is kept of what went wrong.
 MAX_TEXT = 500
 _LATEST = 1e11
 _MAX_FILE_BYTES = 1024 * 1024
 # What reading a file may raise that is no ledger.
-_NO_LEDGER = OSError, ValueError, TypeError, AttributeError, LookupError, RecursionError
+_NO_LEDGER = (
+    OSError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    ArithmeticError,
+    RecursionError,
+)
+#: What ends by itself: it says nothing about a file.
+SHORTAGES = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM))
 
 
 @dataclass(frozen=True)
@@ -51,7 +62,8 @@ class Pause:
     def left_seconds(self, now: float) -> float:
         """Return how long it still holds; 0 if it is over."""
         left = self.until - now
-        return left if 0 < left <= MAX_PAUSE_SECONDS else 0.0
+        longest = MAX_PAUSE_SECONDS if self.is_asked else _MAX_OWN_PAUSE_SECONDS
+        return left if 0 < left <= longest else 0.0
 
 
 @dataclass
@@ -106,12 +118,18 @@ class Ledger:
         self._unsaved: Page | None = None
 
     def read(self) -> Page:
-        """Return what it says; nothing if there is no file, or none that is one."""
+        """Return what it says; nothing if there is no file, or none that is one.
+
+        :raises OSError: no file can be read at the moment.
+        """
         if self._unsaved is not None:
             return deepcopy(self._unsaved)
-        with suppress(*_NO_LEDGER):
+        try:
             if self._path is not None:
                 return _page_of(json.loads(read_plain(self._path, _MAX_FILE_BYTES)))
+        except _NO_LEDGER as error:
+            if getattr(error, "errno", None) in SHORTAGES:
+                raise
         return Page()
 
     def write(self, page: Page) -> None:

@@ -214,6 +214,9 @@ class FolderOutbox:
             return
         try:
             self._make_folder()
+            if not os.access(self.folder, os.W_OK):
+                # What is sent could not be taken out, and would be sent again.
+                raise PermissionError(errno.EACCES, "cannot be written")
             with open(open_plain(self.folder / "lock"), "r+b", buffering=0) as file:
                 # To close the file is to give the lock back.
                 yield _is_locked_by_us(file.fileno())

@@ -59,7 +59,8 @@ class Worker:
                 return
             if self._start():
                 return
-        self._deliver_inline()
+        if self._is_last_chance():
+            self._deliver_inline()
 
     def flush(self, timeout_seconds: float) -> bool:
         """Wait until what was put in is delivered; tell whether it is."""
@@ -104,7 +105,7 @@ class Worker:
 
     def _start(self) -> bool:
         """Start the thread; tell whether that is possible."""
-        if self._is_ending or sys.is_finalizing():
+        if self._is_last_chance():
             # A thread would be started, but hardly come to run.
             return False
         thread = threading.Thread(target=self._run, name="flask-errtrack", daemon=True)
@@ -113,10 +114,16 @@ class Worker:
         except RuntimeError:
             return False
         self._thread = thread
+        self._inline_until = None
         if self._exits is None:
             self._exits = _Exits(self._end)
             warn_if_threads_rest(sys.modules.get("uwsgi"))
         return True
+
+    def _is_last_chance(self) -> bool:
+        """Whether the process is at its end, where the functions of atexit run."""
+        is_over = self._is_ending or sys.is_finalizing()
+        return is_over or not threading.main_thread().is_alive()
 
     def _run(self) -> None:
         with own_work():
