@@ -115,8 +115,11 @@ class Courier:
     def hurry(self, timeout_seconds: float) -> None:
         """Spend less time than usual on each envelope."""
         with guard("making the transport"):
-            self._transport = self._transport or self._make_transport()
-            hurry_transport(self._transport, timeout_seconds)
+            hurry_transport(self._open_transport(), timeout_seconds)
+
+    def _open_transport(self) -> Transport:
+        self._transport = self._transport or self._make_transport()
+        return self._transport
 
     def close(self) -> None:
         """Write down what is only in memory, and close the transport."""
@@ -177,7 +180,7 @@ class Courier:
         if self._is_paused():
             return
         with guard("making the transport") as making:
-            self._transport = self._transport or self._make_transport()
+            self._open_transport()
         if self._transport is None:
             self._pause(making.error or TransportError("there is no transport"))
             return

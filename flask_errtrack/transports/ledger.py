@@ -8,11 +8,8 @@ nothing of threads and of how to deliver.
 from __future__ import annotations
 
 import errno
-import functools
 import json
-import operator
 import os
-import stat
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -23,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ..drops import Drop
+from .files import read_plain
 
 #: The category of a pause that holds for everything.
 ALL = ""
@@ -139,36 +137,6 @@ class Ledger:
             if self._path is not None:
                 _replace(self._path, json.dumps(_json_of(page)))
                 self._unsaved = None
-
-
-def read_plain(path: Path, max_bytes: int) -> bytes:
-    """Return what is in a plain file of a fair size.
-
-    What somebody else put there may be a pipe, a device, or a way elsewhere.
-
-    :raises OSError: it is not there, or is none.
-    """
-    flags = os.O_RDONLY | _flag("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK")
-    descriptor = os.open(path, flags)
-    with open(descriptor, "rb", buffering=0) as file:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or found.st_size > max_bytes:
-            raise OSError(errno.EINVAL, "no plain file of ours")
-        return file.readall()
-
-
-def open_plain(path: Path) -> int:
-    """Open a file to hold a lock on; make it if it is not there.
-
-    :raises OSError: it cannot be made, or there is something else.
-    """
-    flags = os.O_RDWR | os.O_CREAT | _flag("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK")
-    return os.open(path, flags, 0o600)
-
-
-def _flag(*names: str) -> int:
-    """Flags of ``os.open`` that not every system has."""
-    return functools.reduce(operator.or_, (getattr(os, name, 0) for name in names))
 
 
 def _replace(path: Path, text: str) -> None:

@@ -23,7 +23,8 @@ except ImportError:  # Windows: a host with several processes may deliver twice.
     fcntl = None  # type: ignore[assignment]
 
 from ..errors import Refused
-from .ledger import Ledger, open_plain, read_plain
+from .files import open_plain, read_plain
+from .ledger import Ledger
 
 _SUFFIX = ".envelope"
 _SET_ASIDE = ".set-aside"

@@ -57,9 +57,11 @@ class Worker:
             self._changed.notify_all()
             if self._thread is not None and self._thread.is_alive():
                 return
-            if self._start():
-                return
-        if self._is_last_chance():
+            # At the end a thread would be started, but hardly come to run.
+            is_last_chance = self._is_last_chance()
+            if not is_last_chance:
+                self._start()
+        if is_last_chance:
             self._deliver_inline()
 
     def flush(self, timeout_seconds: float) -> bool:
@@ -103,22 +105,18 @@ class Worker:
         with self._changed:
             self._changed.wait_for(self.is_over, seconds)
 
-    def _start(self) -> bool:
-        """Start the thread; tell whether that is possible."""
-        if self._is_last_chance():
-            # A thread would be started, but hardly come to run.
-            return False
+    def _start(self) -> None:
+        """Start the thread; if the system has none to give, the next wake tries."""
         thread = threading.Thread(target=self._run, name="flask-errtrack", daemon=True)
         try:
             thread.start()
         except RuntimeError:
-            return False
+            return
         self._thread = thread
         self._inline_until = None
         if self._exits is None:
             self._exits = _Exits(self._end)
             warn_if_threads_rest(sys.modules.get("uwsgi"))
-        return True
 
     def _is_last_chance(self) -> bool:
         """Whether the process is at its end, where the functions of atexit run."""
