@@ -491,11 +491,12 @@ def test_a_fork_with_a_waiting_queue_sends_nothing_twice(
     make: Any, tmp_path: Path, in_memory: bool
 ) -> None:
     record = tmp_path / "record"
-    may_go = threading.Event()
+    has_turn, may_go = threading.Event(), threading.Event()
     parent = os.getpid()
 
     def answer(name: str) -> None:
         if os.getpid() == parent:
+            has_turn.set()
             may_go.wait(TIMEOUT_SECONDS)
         with record.open("a") as file:
             file.write(f"{name}\n")
@@ -503,6 +504,7 @@ def test_a_fork_with_a_waiting_queue_sends_nothing_twice(
     transport = make(Receiver(answer), None if in_memory else tmp_path / "outbox")
     for name in ("before-1", "before-2"):
         transport.send(envelope(name))
+    assert has_turn.wait(TIMEOUT_SECONDS)
 
     def child() -> bool:
         transport.send(envelope("child"))
