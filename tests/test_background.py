@@ -294,7 +294,9 @@ def test_cut_empty_and_foreign_files_never_block_the_rest(
     assert [name[:1] for name in transport.outbox.set_aside_names()] == [*"0123"]
 
 
-def test_a_full_outbox_refuses_and_counts(make: Any) -> None:
+def test_a_full_outbox_refuses_and_counts_and_says_so_once(
+    make: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     may_go = threading.Event()
     receiver = Receiver(waiting_for(may_go))
     transport = make(receiver, max_bytes=500)
@@ -303,6 +305,8 @@ def test_a_full_outbox_refuses_and_counts(make: Any) -> None:
         with pytest.raises(Refused, match="full"):
             transport.send(envelope("b", 300))
     assert transport.dropped == {"queue_overflow": 2}
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert "is full (500 bytes)" in caplog.text
     may_go.set()
     assert transport.flush(TIMEOUT_SECONDS)
     transport.send(envelope("c", 300))

@@ -110,6 +110,12 @@ def test_limit_bounds_the_list(app: Flask) -> None:
     assert len(rows(app, "--limit", "1")) == 1
 
 
+@pytest.mark.parametrize("limit", ["0", "-1", "many", "9" * 30])
+def test_a_limit_beyond_all_bounds_is_a_usage_error(app: Flask, limit: str) -> None:
+    result = run(app, "issues", "--limit", limit)
+    assert (result.exit_code, limit in result.output) == (2, True)
+
+
 def test_titles_cannot_send_escapes_to_the_terminal(app: Flask) -> None:
     with app.app_context():
         app.extensions["errtrack"].capture_message("\x1b[2Jgone\x07")

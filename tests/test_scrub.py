@@ -572,9 +572,9 @@ def test_whatever_a_hook_put_into_the_event_becomes_json() -> None:
         "cyclic": cyclic,
         "many": many,
     }
-    started = time.perf_counter()
+    started = time.thread_time()
     made = scrubbed(value)
-    assert time.perf_counter() - started < 10
+    assert time.thread_time() - started < 10
     json.dumps(made, allow_nan=False)
     assert made["password"] == REDACTED and made["tuple"] == [1, 2, 3]
     assert made["7"] == {"None": {"(1, 2)": 3}}
@@ -597,7 +597,7 @@ def test_no_text_takes_long(trigger: str) -> None:
     texts += [trigger + " " * 100_000, "a" * 100_000 + trigger]
     scrubber = Scrubber()
     for text in texts:
-        started = time.perf_counter()
+        started = time.thread_time()
         scrubbed(text, scrubber=scrubber)
         scrubbed(text[:1000], text, scrubber=scrubber)
-        assert time.perf_counter() - started < 2
+        assert time.thread_time() - started < 2

@@ -161,9 +161,9 @@ MEGABYTES = 3 * 1024 * 1024
 )
 def test_a_huge_value_is_cut_quickly(value: Any) -> None:
     for limits in (DATA_LIMITS, VARIABLE_LIMITS):
-        started = time.perf_counter()
+        started = time.thread_time()
         made = Serializer(limits)(value)
-        assert time.perf_counter() - started < 1
+        assert time.thread_time() - started < 1
         assert len(json.dumps(made)) < 2 * 1024 * 1024
 
 
@@ -198,9 +198,9 @@ def test_what_is_nested_in_itself_again_and_again_is_bounded() -> None:
     laughs: Any = "ha"
     for _ in range(20):
         laughs = [laughs] * 20
-    started = time.perf_counter()
+    started = time.thread_time()
     assert len(json.dumps(data(laughs))) < 1024 * 1024
-    assert time.perf_counter() - started < 2
+    assert time.thread_time() - started < 2
 
 
 class Raises:

@@ -19,7 +19,7 @@ format_option = click.option(
 )
 limit_option = click.option(
     "--limit",
-    type=click.IntRange(1),
+    type=click.IntRange(1, 1_000_000),
     default=20,
     show_default=True,
     help="How many to print at most.",

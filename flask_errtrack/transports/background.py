@@ -89,7 +89,9 @@ class BackgroundTransport:
         worker = self._worker.get()
         try:
             self._put(worker.courier, envelope)
-        except Refused:
+        except Refused as error:
+            if not self.dropped["queue_overflow"]:
+                logger.error("An event was dropped, and more may be: %s", error)
             self.drops.count("queue_overflow", envelope.category)
             raise
         finally:

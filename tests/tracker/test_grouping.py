@@ -399,11 +399,11 @@ def test_what_varies_in_a_message_becomes_one_mark(message: str, marked: str) ->
 )
 def test_hostile_messages_cost_no_time(piece: str) -> None:
     message = piece * 100_000
-    started = time.perf_counter()
+    started = time.thread_time()
 
     without_variables(message)
 
-    assert time.perf_counter() - started < 0.1
+    assert time.thread_time() - started < 0.1
 
 
 @pytest.mark.parametrize(
