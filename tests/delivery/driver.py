@@ -9,6 +9,7 @@ import atexit
 import json
 import os
 import resource
+import signal
 import sys
 import threading
 import time
@@ -152,6 +153,8 @@ ORDERS: dict[str, Callable[..., Any]] = {
 
 def main() -> None:
     """Do what stdin says."""
+    # Who started the tests in the background may have had Python ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     print(json.dumps("ready"), flush=True)
     for line in sys.stdin:
         name, *arguments = json.loads(line)

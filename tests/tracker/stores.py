@@ -87,9 +87,11 @@ def postgresql_url() -> str:
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
-    engine = create_engine(Database(url).url)
-    with engine.begin() as connection:
-        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
-        connection.exec_driver_sql("CREATE SCHEMA public")
-    engine.dispose()
-    return url
+    server = create_engine(Database(url).url, isolation_level="AUTOCOMMIT")
+    # Tests that run at the same time must not empty each other's database.
+    name = f"{server.url.database}_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
+    with server.connect() as connection:
+        connection.exec_driver_sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        connection.exec_driver_sql(f'CREATE DATABASE "{name}" TEMPLATE template0')
+    server.dispose()
+    return server.url.set(database=name).render_as_string(hide_password=False)
