@@ -21,6 +21,8 @@ from .receiver import WAIT_SECONDS
 
 _PORT = re.compile(r"127\.0\.0\.1:([1-9]\d*)")
 _CLIENTS = 4
+# Whoever is asked to end is not asked again for so long.
+_PATIENCE_SECONDS = 10.0
 #: Nobody waits longer for a page.
 PAGE_SECONDS = 30.0
 
@@ -141,8 +143,13 @@ class Served:
 
     def stop(self) -> None:
         """Have it end as services do."""
-        self.process.terminate()
-        self.process.wait(WAIT_SECONDS)
+        until = time.monotonic() + WAIT_SECONDS
+        while self.process.poll() is None:
+            assert time.monotonic() < until, self.log()
+            # A uWSGI that has only just started may not hear it the first time.
+            self.process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(_PATIENCE_SECONDS)
 
     def all_have_ended(self) -> bool:
         """Wait until none of its processes is left; tell whether that is so."""

@@ -34,6 +34,10 @@ def uwsgi(*words: str) -> list[str]:
     return [sys.executable, "-c", run, *start.split(), *module, *words]
 
 
+# With threads, and with an app that each worker loads, a uWSGI that is stopped soon
+# after its start hangs at times, whatever the app is. Then its master ends it.
+MERCY = ("--worker-reload-mercy", "15")
+
 SERVERS = {
     "sync": gunicorn("-k", "sync"),
     "sync preload": gunicorn("-k", "sync", "--preload"),
@@ -42,9 +46,9 @@ SERVERS = {
     "gevent": gunicorn("-k", "gevent"),
     "gevent preload": gunicorn("-k", "gevent", "--preload"),
     "uwsgi": uwsgi(),
-    "uwsgi lazy": uwsgi("--lazy-apps"),
-    "uwsgi threads": uwsgi("--threads", "4"),
-    "uwsgi threads lazy": uwsgi("--threads", "4", "--lazy-apps"),
+    "uwsgi lazy": uwsgi("--lazy-apps", *MERCY),
+    "uwsgi threads": uwsgi("--threads", "4", *MERCY),
+    "uwsgi threads lazy": uwsgi("--threads", "4", "--lazy-apps", *MERCY),
 }
 
 
