@@ -21,7 +21,7 @@ from .outbox_words import (
     problems_in_words,
     waiting_in_words,
 )
-from .transports import BackgroundTransport, http_transport
+from .transports import BackgroundTransport, http_transports
 from .transports.outbox import FolderOutbox
 from .transports.stock import Stock, stock_of
 from .version import VERSION
@@ -112,7 +112,7 @@ def _way_to_dsn(config: Config) -> Iterator[Finding]:
     from .transports.probe import probe
 
     yield Finding("events go to", str(config.dsn))
-    transport = http_transport(config)
+    transport = http_transports(config)()
     for step in probe(transport):
         yield Finding(f"way there, {step.stage}", step.text, step.is_fine, step.mend)
     transport.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,12 +30,8 @@ def transport_to_dsn(
     """
     if config.dsn is None:
         return None
-    # Not imported by the worker: a fork at that moment would leave the child with
-    # half a module for ever.
-    from . import http as _http  # noqa: F401
-
     return BackgroundTransport(
-        lambda: http_transport(config),
+        http_transports(config),
         folder,
         config.outbox_max_bytes,
         config.shutdown_timeout_seconds,
@@ -42,12 +40,18 @@ def transport_to_dsn(
     )
 
 
-def http_transport(config: Config) -> HttpTransport:
-    """Return what posts to the server of the DSN of ``config``, at once."""
-    # requests is for those who have a DSN.
+def http_transports(config: Config) -> Callable[[], HttpTransport]:
+    """Return what makes transports that post to the server of the DSN, at once."""
+    # requests is for those who have a DSN. It is imported here and not by the worker
+    # that makes one: a fork at that moment would leave the child with half a module.
     from .http import HttpTransport
 
     assert config.dsn is not None
-    return HttpTransport(
-        config.dsn, CLIENT, config.timeout_seconds, config.proxies, config.ca_certs
+    return partial(
+        HttpTransport,
+        config.dsn,
+        CLIENT,
+        config.timeout_seconds,
+        config.proxies,
+        config.ca_certs,
     )
