@@ -91,7 +91,9 @@ def retry_after_seconds(value: str | None, now: datetime) -> float:
         seconds = float(value or "")
     except ValueError:
         try:
-            seconds = (parsedate_to_datetime(value or "") - now).total_seconds()
+            date = parsedate_to_datetime(value or "")
+            # A date has whole seconds only, and clocks differ: it may be past already.
+            seconds = max((date - now).total_seconds(), 0.0)
         except (ValueError, TypeError):
             return DEFAULT_RETRY_AFTER_SECONDS
     if not 0 <= seconds <= MAX_PAUSE_SECONDS:
