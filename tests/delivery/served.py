@@ -116,6 +116,15 @@ class Served:
         assert status == 200
         return pid
 
+    def until_another_than(self, pid: int) -> None:
+        """Wait until another process answers. One that ends breaks its connections."""
+        until = time.monotonic() + WAIT_SECONDS
+        answering = pid
+        while answering == pid:
+            assert time.monotonic() < until, self.log()
+            with contextlib.suppress(OSError, HTTPException):
+                answering = self.pid()
+
     def pids(self, count: int, path: str = "/ready") -> set[int]:
         """Ask for a page, several at once, until so many processes have answered."""
         until = time.monotonic() + WAIT_SECONDS

@@ -5,13 +5,12 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from .program import dropped_on_this_host, outbox
-from .receiver import WAIT_SECONDS, Receiver, assert_each_arrived_once
+from .receiver import Receiver, assert_each_arrived_once
 from .served import Served
 
 MARKS = [f"m{number}" for number in range(60)]
@@ -182,9 +181,7 @@ def test_a_reload_loses_nothing(tmp_path: Path) -> None:
             assert served.fail(MARKS) == MARKS
             before = served.pid()
             watched.write_text("changed")
-            until = time.monotonic() + WAIT_SECONDS
-            while served.pid() == before:
-                assert time.monotonic() < until, served.log()
+            served.until_another_than(before)
             receiver.start()
             receiver.until_arrived(MARKS)
             served.stop()
