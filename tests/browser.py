@@ -70,7 +70,7 @@ def visitor(browser: Browser, has_javascript: bool = True) -> Iterator[Page]:
 
     with browser.new_context(java_script_enabled=has_javascript) as context:
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(30_000)
         page.on("console", note)
         page.on("pageerror", lambda error: problems.append(str(error)))
         yield page

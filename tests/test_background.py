@@ -22,7 +22,7 @@ from flask_errtrack.transports.memory import MemoryOutbox
 from flask_errtrack.transports.outbox import FolderOutbox
 from flask_errtrack.transports.worker import Worker
 
-TIMEOUT_SECONDS = 20
+TIMEOUT_SECONDS = 60
 
 
 def envelope(name: str, size: int = 0) -> Envelope:

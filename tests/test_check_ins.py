@@ -214,7 +214,7 @@ def test_the_embedded_tracker_passes_over_a_check_in_and_keeps_the_rest(
     app = make_app(errtrack=errtrack, dashboard_access=lambda: True)
     assert errtrack.capture_check_in("job", "ok")
     event_id = errtrack.capture_message("after it")
-    assert errtrack.flush(10)
+    assert errtrack.flush(60)
     page = app.test_client().get(f"/errtrack/events/{event_id}.json")
     assert page.get_json()["event_id"] == event_id
     assert app.extensions["errtrack"].dropped == {}

@@ -39,7 +39,7 @@ def happen(app: Flask, times: int = 1) -> str:
     """Let the view fail; return the id of the last event, when it is stored."""
     for _ in range(times):
         event_id = app.test_client().get("/broken").headers["X-ErrTrack-ID"]
-    assert app.extensions["errtrack"].flush(10)
+    assert app.extensions["errtrack"].flush(60)
     return event_id
 
 
@@ -120,7 +120,7 @@ def test_a_limit_beyond_all_bounds_is_a_usage_error(app: Flask, limit: str) -> N
 def test_titles_cannot_send_escapes_to_the_terminal(app: Flask) -> None:
     with app.app_context():
         app.extensions["errtrack"].capture_message("\x1b[2Jgone\x07")
-        app.extensions["errtrack"].flush(10)
+        app.extensions["errtrack"].flush(60)
     output = run(app, "issues").output + run(app, "show", "1").output
     assert "gone" in output
     assert "\x1b" not in output and "\x07" not in output

@@ -40,7 +40,7 @@ def waiting(app: Flask) -> list[str]:
     return transport.outbox.names()
 
 
-def flushed(app: Flask, timeout_seconds: float = 10) -> bool:
+def flushed(app: Flask, timeout_seconds: float = 60) -> bool:
     return bool(app.extensions["errtrack"].flush(timeout_seconds))
 
 

@@ -61,7 +61,7 @@ def add_todo_without_date(page: Page) -> str:
 def go_to_dashboard(app: Flask, page: Page, url: str, path: str = "") -> Locator:
     """Open the dashboard when all has been delivered; return its main part."""
     with app.app_context():
-        assert errtrack.flush(10)
+        assert errtrack.flush(60)
     page.goto(f"{url}/errtrack/{path}")
     return page.get_by_role("main")
 

@@ -125,7 +125,7 @@ def test_the_embedded_tracker_keeps_it_whichever_it_is(
     client = app.extensions["errtrack"]
     for comments in ("First.", "Second."):
         client.capture_user_report({**REPORT, "comments": comments})
-    assert client.flush(10)
+    assert client.flush(60)
     assert stored_reports(app) == [{**REPORT, "comments": "Second."}]
 
 

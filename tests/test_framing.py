@@ -118,7 +118,7 @@ def delivered(make: Callable[[Client], object], **options: Any) -> list[Framed]:
     with server(keeping(bodies)) as address:
         client = Client(dsn=f"http://key@{address}/1", **options)
         make(client)
-        assert client.flush(30)
+        assert client.flush(60)
         client.close()
     return [strictly_read(body) for body in bodies]
 

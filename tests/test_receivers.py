@@ -75,7 +75,7 @@ def bought(
 ) -> Iterator[dict[str, Any]]:
     """The event of a failed purchase, as Spotlight has read it."""
     response = shop.test_client().post("/buy/7?size=large", json={"colour": "red"})
-    assert response.status_code == 500 and errtrack.flush(30)
+    assert response.status_code == 500 and errtrack.flush(60)
     yield receiver.received("event", event_id=response.headers["X-ErrTrack-ID"])
 
 

@@ -83,7 +83,7 @@ def running(command: list[str], folder: Path) -> Iterator[int]:
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGTERM)
-        process.wait(20)
+        process.wait(60)
 
 
 def until_ready(process: subprocess.Popen[bytes], port: int) -> None:
@@ -106,7 +106,7 @@ def until_delivered(port: int, folder: Path) -> None:
 
 
 def get(port: int, path: str) -> bytes:
-    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request("GET", path)
         return connection.getresponse().read()
