@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import timeit
 from functools import partial
 from typing import Any
@@ -137,5 +136,5 @@ def test_what_becomes_no_event_is_never_looked_at(
         for client in (ignoring, sampling, sending):
             # Microseconds, even where everything is slow.
             capture = partial(client.capture_exception, error)
-            took_seconds = timeit.timeit(capture, timer=time.thread_time, number=200)
-            assert took_seconds / 200 < 0.0002
+            took_seconds = min(timeit.repeat(capture, number=20, repeat=10)) / 20
+            assert took_seconds < 0.0002
