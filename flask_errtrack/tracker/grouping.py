@@ -23,6 +23,7 @@ MAX_FINGERPRINT_PARTS = 10
 MAX_PART_LENGTH = 200
 MAX_MESSAGE_LENGTH = 512
 MAX_TITLE_LENGTH = 250
+MAX_SEARCH_LENGTH = 1000
 
 _DEFAULT = re.compile(r"\{\{ ?default ?\}\}")
 _DELIBERATE = re.compile(r"(?:raise|throw)\b")
@@ -98,6 +99,20 @@ def culprit_of(event: Event) -> str:
         if found.is_in_app:
             return _cut(found.places[-1].words)
     return _cut(event.get("transaction", ""))
+
+
+def search_text_of(event: Event) -> str:
+    """Return what a search for words looks in: type, message, culprit and files."""
+    values = event.get("exception", {"values": []})["values"]
+    files = [
+        frame.get("filename", "")
+        for value in reversed(values)
+        for frame in reversed(value.get("stacktrace", {"frames": []})["frames"])
+        if frame.get("in_app")
+    ]
+    words = [_text_of(event), title_of(event), culprit_of(event)]
+    words += [value["type"] for value in values] + list(dict.fromkeys(files))
+    return "\n".join(filter(None, words)).lower()[:MAX_SEARCH_LENGTH]
 
 
 def without_variables(message: str) -> str:

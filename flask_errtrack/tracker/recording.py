@@ -1,8 +1,8 @@
 """How an event or a user report is written, inside one write transaction.
 
-Upserts only: what might exist is never looked for and then made, so any number
-of processes can do this at once. Rows of an issue are touched only while its
-own row is locked, which is why writers cannot block each other in a circle.
+Upserts only: what might exist is never looked for and then made, so any number of
+processes can do this at once. Rows are locked in one order, release, group, issue,
+person, which is why writers cannot block each other in a circle.
 """
 
 from __future__ import annotations
@@ -11,21 +11,40 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    and_,
+    case,
+    func,
+    select,
+    update,
+)
 
 from ..envelope import encode_json
 from ..event import Event, UserReport
-from .counting import MAX_TAG_LENGTH, count_hour, count_tags, count_user
-from .engine import insert_into
-from .grouping import Grouping, culprit_of, grouping_of, title_of
-from .retention import thin_out
-from .schema import (
-    event,
-    feedback,
-    issue,
-    issue_hash,
-    issue_tag,
+from . import history
+from .counting import (
+    FOLD_INTERVAL,
+    MAX_TAG_LENGTH,
+    MAX_TAG_VALUES,
+    Person,
+    count_hour,
+    count_tags,
+    count_user,
+    fold_rare_values,
 )
+from .engine import insert_into
+from .grouping import (
+    Grouping,
+    culprit_of,
+    grouping_of,
+    search_text_of,
+    title_of,
+)
+from .retention import thin_out
+from .schema import event, feedback, group, group_tag, group_user, issue, release
 
 
 @dataclass(frozen=True)
@@ -50,13 +69,32 @@ class Arrival:
     project_id: int
     received_at: float
     grouping: Grouping
+    person: Person | None
     payload: bytes
+    facts: dict[str, str]
 
     @classmethod
     def of(cls, content: Event, project_id: int, received_at: float) -> Arrival:
-        # Level 1 takes half the time of the default, for a tenth more bytes.
-        payload = zlib.compress(encode_json(content), 1)
-        return cls(content, project_id, received_at, grouping_of(content), payload)
+        return cls(
+            content,
+            project_id,
+            received_at,
+            grouping_of(content),
+            Person.of(content),
+            # Level 1 takes half the time of the default, for a tenth more bytes.
+            zlib.compress(encode_json(content), 1),
+            _facts_of(content),
+        )
+
+
+@dataclass(frozen=True)
+class _Group:
+    """The group that an event belongs to, with this event in it."""
+
+    id: int
+    issue_id: int
+    event_count: int
+    is_new_issue: bool
 
 
 def record_event(connection: Connection, arrival: Arrival, max_events: int) -> Recorded:
@@ -66,24 +104,31 @@ def record_event(connection: Connection, arrival: Arrival, max_events: int) -> R
     if row_id is None:
         known_id = _issue_of(connection, arrival.project_id, event_id)
         return Recorded(event_id, known_id, is_duplicate=True)
-    issue_id, is_new = _issue_for(connection, arrival)
-    event_count, is_regression = _update_issue(connection, arrival, issue_id)
+    _note_release(connection, arrival)
+    found = _group_of(connection, arrival)
+    is_regression = _update_issue(connection, arrival, found)
     connection.execute(
         update(event)
         .where(event.c.id == row_id)
-        .values(issue_id=issue_id, is_landmark=is_new or is_regression)
+        .values(
+            group_id=found.id,
+            is_landmark=found.is_new_issue or is_regression,
+            payload=arrival.payload,
+        )
     )
-    count_hour(connection, issue_id, arrival.received_at)
-    count_tags(connection, issue_id, arrival.content)
+    count_hour(connection, found.id, arrival.received_at)
+    count_tags(connection, found.id, arrival.content)
     # A person may have been faster than the event.
     connection.execute(
         update(feedback)
         .where(_is_about(feedback, arrival.project_id, event_id))
-        .values(issue_id=issue_id)
+        .values(group_id=found.id)
     )
-    if event_count > max_events:
-        thin_out(connection, issue_id, max_events)
-    return Recorded(event_id, issue_id, is_new, is_regression)
+    if found.event_count > max_events:
+        thin_out(connection, found.id, max_events)
+    if found.event_count > MAX_TAG_VALUES and found.event_count % FOLD_INTERVAL == 0:
+        fold_rare_values(connection, found.id)
+    return Recorded(event_id, found.issue_id, found.is_new_issue, is_regression)
 
 
 def record_report(
@@ -91,22 +136,25 @@ def record_report(
 ) -> Recorded:
     """Write a user report; of several about one event the last counts."""
     event_id = report["event_id"]
-    issue_id = _issue_of(connection, project_id, event_id)
+    group_id = connection.scalar(
+        select(event.c.group_id).where(_is_about(event, project_id, event_id))
+    )
     told = {
         "name": report.get("name", ""),
         "email": report.get("email", ""),
         "comments": report["comments"],
         "received_at": received_at,
+        "is_read": False,
     }
     connection.execute(
         insert_into(connection, feedback)
-        .values(project_id=project_id, event_id=event_id, issue_id=issue_id, **told)
+        .values(project_id=project_id, event_id=event_id, group_id=group_id, **told)
         .on_conflict_do_update(
             index_elements=["project_id", "event_id"],
-            set_={**told, "issue_id": func.coalesce(feedback.c.issue_id, issue_id)},
+            set_={**told, "group_id": func.coalesce(feedback.c.group_id, group_id)},
         )
     )
-    return Recorded(event_id, issue_id)
+    return Recorded(event_id, _issue_of(connection, project_id, event_id))
 
 
 def _insert_event(connection: Connection, arrival: Arrival) -> int | None:
@@ -118,9 +166,10 @@ def _insert_event(connection: Connection, arrival: Arrival) -> int | None:
             event_id=arrival.content["event_id"],
             received_at=arrival.received_at,
             is_landmark=False,
-            payload=arrival.payload,
+            user_hash=arrival.person and arrival.person.user_hash,
+            # The payload comes with the group: it is written once only.
         )
-        .on_conflict_do_nothing(index_elements=["project_id", "event_id"])
+        .on_conflict_do_nothing(index_elements=["event_id", "project_id"])
         .returning(event.c.id)
     )
     return row_id
@@ -128,41 +177,77 @@ def _insert_event(connection: Connection, arrival: Arrival) -> int | None:
 
 def _issue_of(connection: Connection, project_id: int, event_id: str) -> int | None:
     issue_id: int | None = connection.scalar(
-        select(event.c.issue_id).where(_is_about(event, project_id, event_id))
+        select(group.c.issue_id)
+        .join(event, event.c.group_id == group.c.id)
+        .where(_is_about(event, project_id, event_id))
     )
     return issue_id
 
 
-def _issue_for(connection: Connection, arrival: Arrival) -> tuple[int, bool]:
-    """The issue that an event belongs to, and whether it was made for it."""
-    grouping = arrival.grouping
-    statement = insert_into(connection, issue_hash).values(
+def _note_release(connection: Connection, arrival: Arrival) -> None:
+    """Number an event's release, if it was never seen before."""
+    version = arrival.facts["release"]
+    if version:
+        connection.execute(
+            insert_into(connection, release)
+            .values(
+                project_id=arrival.project_id,
+                version=version,
+                first_seen=arrival.received_at,
+            )
+            .on_conflict_do_nothing(index_elements=["project_id", "version"])
+        )
+
+
+def _group_of(connection: Connection, arrival: Arrival) -> _Group:
+    """The group of an event, which counts it; made, with its issue, if it is new.
+
+    Counting locks the row, so that of two writers with a new hash the second sees the
+    issue of the first.
+    """
+    grouping, received_at = arrival.grouping, arrival.received_at
+    statement = insert_into(connection, group).values(
         project_id=arrival.project_id,
         hash=grouping.hash,
         coarse_hash=grouping.coarse_hash,
         version=grouping.version,
+        words=grouping.words,
+        event_count=1,
+        first_seen=received_at,
+        last_seen=received_at,
+        first_release=arrival.facts["release"],
+        search_text=search_text_of(arrival.content),
+        **arrival.facts,
     )
-    # Written even if it is there: that locks the row, so that of two writers
-    # with a new hash the second sees the issue of the first.
-    issue_id = connection.scalar(
+    new = statement.excluded
+    is_newest = new.last_seen >= group.c.last_seen
+    counted = connection.execute(
         statement.on_conflict_do_update(
             index_elements=["project_id", "hash"],
-            set_={"version": statement.excluded.version},
-        ).returning(issue_hash.c.issue_id)
-    )
-    if issue_id is not None:
-        return issue_id, False
+            set_={
+                "event_count": group.c.event_count + 1,
+                "first_seen": case(
+                    (new.first_seen < group.c.first_seen, new.first_seen),
+                    else_=group.c.first_seen,
+                ),
+                **{
+                    name: case((is_newest, new[name]), else_=group.c[name])
+                    for name in ("last_seen", "search_text", *arrival.facts)
+                },
+            },
+        ).returning(group.c.id, group.c.issue_id, group.c.event_count)
+    ).one()
+    if counted.issue_id is not None:
+        return _Group(counted.id, counted.issue_id, counted.event_count, False)
     followed_id = _issue_with_edited_line(connection, arrival)
     issue_id = followed_id or _insert_issue(connection, arrival)
     connection.execute(
-        update(issue_hash)
-        .where(
-            issue_hash.c.project_id == arrival.project_id,
-            issue_hash.c.hash == grouping.hash,
-        )
-        .values(issue_id=issue_id)
+        update(group).where(group.c.id == counted.id).values(issue_id=issue_id)
     )
-    return issue_id, followed_id is None
+    if followed_id is not None:
+        version = arrival.facts["release"]
+        history.note(connection, followed_id, received_at, "line_edited", version)
+    return _Group(counted.id, issue_id, counted.event_count, followed_id is None)
 
 
 def _issue_with_edited_line(connection: Connection, arrival: Arrival) -> int | None:
@@ -171,28 +256,26 @@ def _issue_with_edited_line(connection: Connection, arrival: Arrival) -> int | N
     A line edited in a new release then stays in its issue. Two lines that
     broke in one release are two issues.
     """
-    release = arrival.content.get("release")
-    if not release or arrival.grouping.coarse_hash == arrival.grouping.hash:
+    version = arrival.facts["release"]
+    if not version or arrival.grouping.coarse_hash == arrival.grouping.hash:
         return None
-    same_place = connection.scalars(
-        select(issue_hash.c.issue_id)
-        .where(
-            issue_hash.c.project_id == arrival.project_id,
-            issue_hash.c.coarse_hash == arrival.grouping.coarse_hash,
-            issue_hash.c.issue_id.is_not(None),
+    same_place = connection.execute(
+        select(group.c.id, group.c.issue_id).where(
+            group.c.project_id == arrival.project_id,
+            group.c.coarse_hash == arrival.grouping.coarse_hash,
+            group.c.issue_id.is_not(None),
         )
-        .distinct()
-        .limit(2)
     ).all()
-    if len(same_place) != 1:
+    if len({row.issue_id for row in same_place}) != 1:
         return None
+    of_issue = group_tag.c.group_id.in_(
+        select(group.c.id).where(group.c.issue_id == same_place[0].issue_id)
+    )
     releases = connection.scalars(
-        select(issue_tag.c.value).where(
-            issue_tag.c.issue_id == same_place[0], issue_tag.c.key == "release"
-        )
+        select(group_tag.c.value).where(of_issue, group_tag.c.key == "release")
     ).all()
-    is_new_to_it = releases and release[:MAX_TAG_LENGTH] not in releases
-    return same_place[0] if is_new_to_it else None
+    is_new_to_it = releases and version[:MAX_TAG_LENGTH] not in releases
+    return same_place[0].issue_id if is_new_to_it else None
 
 
 def _insert_issue(connection: Connection, arrival: Arrival) -> int:
@@ -207,37 +290,90 @@ def _insert_issue(connection: Connection, arrival: Arrival) -> int:
             user_count=0,
             first_seen=arrival.received_at,
             last_seen=arrival.received_at,
-            grouping_words=arrival.grouping.words,
-            **_facts_of(arrival.content),
+            first_release=arrival.facts["release"],
+            regressed_release="",
+            **arrival.facts,
         )
         .returning(issue.c.id)
     ).scalar_one()
+    history.note(connection, issue_id, arrival.received_at, "created")
     return issue_id
 
 
-def _update_issue(
-    connection: Connection, arrival: Arrival, issue_id: int
-) -> tuple[int, bool]:
-    """Count an event; return the new count, and whether it is a regression."""
+def _update_issue(connection: Connection, arrival: Arrival, found: _Group) -> bool:
+    """Count an event in its issue; tell whether it is a regression."""
     known = connection.execute(
-        select(issue).where(issue.c.id == issue_id).with_for_update()
+        select(issue).where(issue.c.id == found.issue_id).with_for_update()
     ).one()
-    is_regression = known.status == "resolved"
     changes: dict[str, Any] = {
         "event_count": known.event_count + 1,
-        "user_count": known.user_count
-        + count_user(connection, issue_id, arrival.content),
+        "user_count": known.user_count + _new_users(connection, arrival, found),
         "first_seen": min(known.first_seen, arrival.received_at),
         "last_seen": max(known.last_seen, arrival.received_at),
     }
     if arrival.received_at >= known.last_seen:
-        changes |= _facts_of(arrival.content)
+        changes |= arrival.facts
+    is_regression = known.status == "resolved" and _reopens(connection, arrival, known)
     if is_regression:
-        changes["status"] = "unresolved"
         changes["is_regressed"] = True
+        changes["regressed_release"] = arrival.facts["release"]
+    is_unmuted = known.status == "muted" and is_mute_over(
+        known, arrival.received_at, changes["event_count"], changes["user_count"]
+    )
+    if is_regression or is_unmuted:
+        kind = "regressed" if is_regression else "unmuted"
+        changes["status"] = "unresolved"
         changes["status_changed_at"] = arrival.received_at
-    connection.execute(update(issue).where(issue.c.id == issue_id).values(changes))
-    return known.event_count + 1, is_regression
+        history.note(
+            connection, known.id, arrival.received_at, kind, arrival.facts["release"]
+        )
+    connection.execute(update(issue).where(issue.c.id == known.id).values(changes))
+    return is_regression
+
+
+def _new_users(connection: Connection, arrival: Arrival, found: _Group) -> int:
+    """1 if the issue has not met the event's user before."""
+    who = arrival.person
+    if who is None or not count_user(connection, arrival.project_id, found.id, who):
+        return 0
+    others = (
+        select(group_user.c.group_id)
+        .join(group, group.c.id == group_user.c.group_id)
+        .where(
+            group.c.issue_id == found.issue_id,
+            group.c.id != found.id,
+            group_user.c.user_hash == who.user_hash,
+        )
+    )
+    return 0 if connection.execute(others.limit(1)).first() else 1
+
+
+def _reopens(connection: Connection, arrival: Arrival, known: Any) -> bool:
+    """Tell whether an event shows that a resolved issue is not.
+
+    A release that is older than the one in which it was resolved may still run
+    somewhere.
+    """
+    version = arrival.facts["release"]
+    if known.reopens_from is None or not version:
+        return True
+    number = select(release.c.id).where(
+        release.c.project_id == arrival.project_id, release.c.version == version
+    )
+    return (connection.scalar(number) or 0) >= known.reopens_from
+
+
+def is_mute_over(known: Any, now: float, event_count: int, user_count: int) -> bool:
+    """Tell whether an issue that was muted until something has seen that happen.
+
+    :param known: its row.
+    """
+    limits = (
+        (known.mute_until, now),
+        (known.mute_until_events, event_count),
+        (known.mute_until_users, user_count),
+    )
+    return any(limit is not None and reached >= limit for limit, reached in limits)
 
 
 def _facts_of(content: Event) -> dict[str, str]:
@@ -246,8 +382,8 @@ def _facts_of(content: Event) -> dict[str, str]:
         "title": title_of(content),
         "culprit": culprit_of(content),
         "level": content.get("level", "error"),
-        "environment": content.get("environment", "")[:200],
-        "release": content.get("release", "")[:200],
+        "environment": content.get("environment", "")[:MAX_TAG_LENGTH],
+        "release": content.get("release", "")[:MAX_TAG_LENGTH],
     }
 
 

@@ -45,7 +45,19 @@ project = Table(
     Column("created_at", Double, nullable=False),
 )
 
-#: What a person resolves: the events that break in one way.
+#: A version of an app, numbered in the order in which versions were first seen.
+release = Table(
+    "errtrack_release",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("project_id", Id, ForeignKey("errtrack_project.id"), nullable=False),
+    Column("version", String(200), nullable=False),
+    Column("first_seen", Double, nullable=False),
+    UniqueConstraint("project_id", "version"),
+)
+
+#: What a person resolves: one group of events, or several that belong together.
+#: Its numbers and facts are those of its groups; they stand here for the list.
 issue = Table(
     "errtrack_issue",
     metadata,
@@ -61,6 +73,12 @@ issue = Table(
     # Was resolved, and happened again; never true of what is not unresolved.
     Column("is_regressed", Boolean, nullable=False),
     Column("status_changed_at", Double, nullable=False),
+    # Resolved, it is reopened by releases with this id or a higher one; NULL: by all.
+    Column("reopens_from", Id),
+    # Muted, it is reopened by what comes first; both counts are totals.
+    Column("mute_until", Double),
+    Column("mute_until_events", Integer),
+    Column("mute_until_users", Integer),
     # Exact for ever, also when events are no longer kept.
     Column("event_count", Integer, nullable=False),
     Column("user_count", Integer, nullable=False),
@@ -69,25 +87,44 @@ issue = Table(
     # Of the newest event.
     Column("environment", String(200), nullable=False),
     Column("release", String(200), nullable=False),
-    # Why the events are together, in words.
-    Column("grouping_words", Text, nullable=False),
+    # Of the first event, and of the one that last made it regress.
+    Column("first_release", String(200), nullable=False),
+    Column("regressed_release", String(200), nullable=False),
     Index(None, "project_id", "status", "last_seen"),
 )
 
-#: The grouping keys of an issue. Several can lead to one issue.
-issue_hash = Table(
-    "errtrack_issue_hash",
+#: The events with one grouping key. Whatever counts events counts them here, so that
+#: issues can be merged, and taken apart again, to the last event.
+group = Table(
+    "errtrack_group",
     metadata,
-    Column("project_id", Id, ForeignKey("errtrack_project.id"), primary_key=True),
-    Column("hash", String(40), primary_key=True),
-    # NULL only inside the transaction that makes the issue.
-    Column("issue_id", Id, ForeignKey("errtrack_issue.id"), index=True),
-    # The key without the source line: finds issues of the same place.
+    Column("id", Id, primary_key=True),
+    Column("project_id", Id, ForeignKey("errtrack_project.id"), nullable=False),
+    Column("hash", String(40), nullable=False),
+    # The key without the source line: finds groups of the same place.
     Column("coarse_hash", String(40), nullable=False, index=True),
     Column("version", Integer, nullable=False),
+    # NULL only inside the transaction that makes the issue.
+    Column("issue_id", Id, ForeignKey("errtrack_issue.id"), index=True),
+    # Why the events are together, in words.
+    Column("words", Text, nullable=False),
+    Column("event_count", Integer, nullable=False),
+    Column("first_seen", Double, nullable=False),
+    Column("last_seen", Double, nullable=False),
+    # As in the issue, for when this group becomes one.
+    Column("title", Text, nullable=False),
+    Column("culprit", Text, nullable=False),
+    Column("level", String(10), nullable=False),
+    Column("environment", String(200), nullable=False),
+    Column("release", String(200), nullable=False),
+    Column("first_release", String(200), nullable=False),
+    # Where a search looks for words: type, message, culprit and files, in lower case.
+    Column("search_text", Text, nullable=False),
+    UniqueConstraint("project_id", "hash"),
 )
 
-#: The events that are kept. An issue that storms is kept in part.
+#: The events that came. Of an issue that storms, most have no payload any more: the
+#: row stays as long as any other, so that an event that comes again is known.
 event = Table(
     "errtrack_event",
     metadata,
@@ -95,45 +132,99 @@ event = Table(
     Column("project_id", Id, ForeignKey("errtrack_project.id"), nullable=False),
     Column("event_id", String(32), nullable=False),
     # NULL only inside the transaction that records the event.
-    Column("issue_id", Id, ForeignKey("errtrack_issue.id")),
+    Column("group_id", Id, ForeignKey("errtrack_group.id")),
     Column("received_at", Double, nullable=False),
     # First of its issue, or the one that made it regress: never thinned out.
     Column("is_landmark", Boolean, nullable=False),
-    # The event as JSON, compressed with zlib.
-    Column("payload", LargeBinary, nullable=False),
-    UniqueConstraint("project_id", "event_id"),
-    Index(None, "issue_id", "id"),
-    Index(None, "event_id"),
+    # NULL: nobody is known.
+    Column("user_hash", String(40)),
+    # The event as JSON, compressed with zlib. NULL: thinned out.
+    Column("payload", LargeBinary),
+    UniqueConstraint("event_id", "project_id"),
+    Index(None, "group_id", "id"),
     Index(None, "received_at"),
 )
+Index(
+    "ix_errtrack_event_kept",
+    event.c.group_id,
+    event.c.id,
+    sqlite_where=event.c.payload.is_not(None),
+    postgresql_where=event.c.payload.is_not(None),
+)
+Index(
+    "ix_errtrack_event_user",
+    event.c.project_id,
+    event.c.user_hash,
+    event.c.id,
+    sqlite_where=event.c.user_hash.is_not(None),
+    postgresql_where=event.c.user_hash.is_not(None),
+)
 
-#: How many events of an issue came in an hour.
-issue_hour = Table(
-    "errtrack_issue_hour",
+#: How many events of a group came in an hour.
+group_hour = Table(
+    "errtrack_group_hour",
     metadata,
-    Column("issue_id", Id, ForeignKey("errtrack_issue.id"), primary_key=True),
+    Column("group_id", Id, ForeignKey("errtrack_group.id"), primary_key=True),
     Column("hour", Integer, primary_key=True),
     Column("event_count", Integer, nullable=False),
     # The list asks for the last day of every issue.
     Index(None, "hour"),
 )
 
-#: Which users an issue has met, as hashes: distinct users are counted exactly.
-issue_user = Table(
-    "errtrack_issue_user",
+#: Which users a group has met, as hashes: distinct users are counted exactly.
+group_user = Table(
+    "errtrack_group_user",
     metadata,
-    Column("issue_id", Id, ForeignKey("errtrack_issue.id"), primary_key=True),
+    Column("group_id", Id, ForeignKey("errtrack_group.id"), primary_key=True),
     Column("user_hash", String(40), primary_key=True),
+    Index(None, "user_hash"),
 )
 
-#: How many events of an issue carried a tag with a value.
-issue_tag = Table(
-    "errtrack_issue_tag",
+#: How many events of a group carried a tag with a value.
+group_tag = Table(
+    "errtrack_group_tag",
     metadata,
-    Column("issue_id", Id, ForeignKey("errtrack_issue.id"), primary_key=True),
+    Column("group_id", Id, ForeignKey("errtrack_group.id"), primary_key=True),
     Column("key", String(200), primary_key=True),
     Column("value", String(200), primary_key=True),
     Column("event_count", Integer, nullable=False),
+    Index(None, "key", "value"),
+)
+
+#: Who is behind a user's hash, as the newest event says.
+person = Table(
+    "errtrack_person",
+    metadata,
+    Column("project_id", Id, ForeignKey("errtrack_project.id"), primary_key=True),
+    Column("user_hash", String(40), primary_key=True),
+    Column("user_id", String(200), nullable=False),
+    Column("email", String(200), nullable=False),
+    Column("username", String(200), nullable=False),
+    Column("ip_address", String(200), nullable=False),
+)
+
+#: What happened to an issue, and what people noted; alerts are made from it.
+activity = Table(
+    "errtrack_activity",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("issue_id", Id, ForeignKey("errtrack_issue.id"), nullable=False),
+    Column("happened_at", Double, nullable=False),
+    # created, regressed, resolved, noted …
+    Column("kind", String(20), nullable=False),
+    # Who did it; empty: the tracker.
+    Column("actor", String(200), nullable=False),
+    # What is to say about it, as text.
+    Column("detail", Text, nullable=False),
+    # Whether the alerts have been thought about.
+    Column("is_told", Boolean, nullable=False),
+    Index(None, "issue_id", "id"),
+)
+Index(
+    "ix_errtrack_activity_untold",
+    activity.c.id,
+    sqlite_where=activity.c.is_told.is_(False),
+    postgresql_where=activity.c.is_told.is_(False),
 )
 
 #: What people wrote in the feedback dialog; one report an event, the last wins.
@@ -144,10 +235,78 @@ feedback = Table(
     Column("project_id", Id, ForeignKey("errtrack_project.id"), nullable=False),
     Column("event_id", String(32), nullable=False),
     # NULL until the event is here.
-    Column("issue_id", Id, ForeignKey("errtrack_issue.id"), index=True),
+    Column("group_id", Id, ForeignKey("errtrack_group.id"), index=True),
     Column("name", Text, nullable=False),
     Column("email", Text, nullable=False),
     Column("comments", Text, nullable=False),
     Column("received_at", Double, nullable=False),
+    Column("is_read", Boolean, nullable=False),
     UniqueConstraint("project_id", "event_id"),
+)
+
+#: A job that tells when it runs.
+monitor = Table(
+    "errtrack_monitor",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("project_id", Id, ForeignKey("errtrack_project.id"), nullable=False),
+    Column("slug", String(200), nullable=False),
+    # "0 3 * * *" or "10 minutes"; empty: only told what happened, never expected.
+    Column("schedule", String(200), nullable=False),
+    Column("timezone", String(100), nullable=False),
+    # How late it may begin, and how long it may take.
+    Column("margin_seconds", Double, nullable=False),
+    Column("max_runtime_seconds", Double, nullable=False),
+    # When a check-in is late; NULL: none is expected.
+    Column("due_at", Double, index=True),
+    Column("created_at", Double, nullable=False),
+    UniqueConstraint("project_id", "slug"),
+)
+
+#: One run of a job, or one that did not happen.
+check_in = Table(
+    "errtrack_check_in",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("monitor_id", Id, ForeignKey("errtrack_monitor.id"), nullable=False),
+    Column("check_in_id", String(32), nullable=False),
+    # in_progress, ok, error, missed or timeout
+    Column("status", String(20), nullable=False),
+    Column("environment", String(200), nullable=False),
+    Column("started_at", Double, nullable=False),
+    # NULL as long as it runs.
+    Column("duration_seconds", Double),
+    UniqueConstraint("monitor_id", "check_in_id"),
+    Index(None, "monitor_id", "id"),
+)
+
+#: What people are to be told: waits, was sent, or could not be sent.
+alert = Table(
+    "errtrack_alert",
+    metadata,
+    Column("id", Id, primary_key=True),
+    # The rule, in words: "new issue".
+    Column("rule", String(200), nullable=False),
+    Column("issue_id", Id, ForeignKey("errtrack_issue.id"), index=True),
+    Column("created_at", Double, nullable=False),
+    # pending, sent or failed
+    Column("status", String(20), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_try_at", Double, nullable=False),
+    # Why it could not be sent; empty if it could.
+    Column("problem", Text, nullable=False),
+    Index(None, "status", "next_try_at"),
+)
+
+#: What came and is no event here: refused, unknown or lost, by hour and reason.
+tally = Table(
+    "errtrack_tally",
+    metadata,
+    Column("project_id", Id, ForeignKey("errtrack_project.id"), primary_key=True),
+    Column("hour", Integer, primary_key=True),
+    # refused, skipped, lost
+    Column("kind", String(20), primary_key=True),
+    # What was it: "quota", "transaction", "queue_overflow".
+    Column("reason", String(100), primary_key=True),
+    Column("quantity", Integer, nullable=False),
 )

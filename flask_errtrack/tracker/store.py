@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Literal
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, func, select, update
 
 from ..envelope import Item
 from ..errors import EnvelopeError, Refused
@@ -20,7 +20,7 @@ from . import retention
 from .engine import Database
 from .normalize import normalize_event, normalize_report
 from .recording import Arrival, Recorded, record_event, record_report
-from .schema import issue
+from .schema import issue, release
 
 Status = Literal["unresolved", "resolved", "muted"]
 
@@ -75,10 +75,19 @@ class Store:
 
         :raises StoreError: if the database cannot be used now.
         """
+        newest = select(func.max(release.c.id)).where(
+            release.c.project_id == issue.c.project_id
+        )
         statement = (
             update(issue)
             .where(issue.c.id == issue_id)
-            .values(status=status, is_regressed=False, status_changed_at=self._now())
+            .values(
+                status=status,
+                is_regressed=False,
+                status_changed_at=self._now(),
+                # What ran before it may go on running somewhere.
+                reopens_from=newest.scalar_subquery(),
+            )
         )
         found = self._database.write(lambda connection: connection.execute(statement))
         return found.rowcount > 0

@@ -53,7 +53,7 @@ def recorded(folder: Path) -> dict[str, int]:
     """Return how often each mark is in the app's own tracker."""
     database = sqlite3.connect(folder / "shop" / "errtrack.db")
     try:
-        query = "SELECT value, SUM(event_count) FROM errtrack_issue_tag WHERE key = ?"
+        query = "SELECT value, SUM(event_count) FROM errtrack_group_tag WHERE key = ?"
         return dict(database.execute(f"{query} GROUP BY value", ("mark",)))
     finally:
         database.close()

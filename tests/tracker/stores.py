@@ -76,7 +76,11 @@ def row(store: Store, table: Table) -> Row[Any]:
 
 def stored(store: Store) -> list[dict[str, Any]]:
     """Return the kept events, the oldest first."""
-    return [json.loads(zlib.decompress(kept.payload)) for kept in rows(store, event)]
+    return [
+        json.loads(zlib.decompress(kept.payload))
+        for kept in rows(store, event)
+        if kept.payload is not None
+    ]
 
 
 def postgresql_url() -> str:

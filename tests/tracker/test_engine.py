@@ -19,7 +19,7 @@ from sqlalchemy import Connection, text
 
 from flask_errtrack.errors import ConfigError, StoreError
 from flask_errtrack.tracker.engine import Database
-from flask_errtrack.tracker.schema import event, issue, issue_tag
+from flask_errtrack.tracker.schema import event, group_tag, issue
 from flask_errtrack.tracker.store import Store
 
 from .samples import event_id
@@ -47,7 +47,7 @@ def test_threads_and_processes_count_every_event_once(database_url: str) -> None
     assert [writer.exitcode for writer in writers] == [0] * PROCESSES
     assert row(store, issue).event_count == total
     assert row(store, issue).user_count == THREADS
-    assert sum(made.event_count for made in rows(store, issue_tag)) == total
+    assert sum(made.event_count for made in rows(store, group_tag)) == total
     assert len(rows(store, event)) == total
     store.close()
 

@@ -16,10 +16,20 @@ from flask_errtrack.errors import StoreError
 from flask_errtrack.tracker import migrations
 from flask_errtrack.tracker.engine import Database
 from flask_errtrack.tracker.migrations import SchemaState
-from flask_errtrack.tracker.schema import metadata, project
+from flask_errtrack.tracker.schema import (
+    event,
+    feedback,
+    group,
+    group_hour,
+    group_user,
+    issue,
+    metadata,
+    project,
+    release,
+)
 from flask_errtrack.tracker.store import Store
 
-from .stores import item, postgresql_url, row
+from .stores import item, postgresql_url, row, rows
 
 
 def test_migrations_make_the_tables_that_the_code_describes(store: Store) -> None:
@@ -90,11 +100,52 @@ def test_tables_of_a_newer_version_are_left_alone(store: Store) -> None:
 def test_the_version_of_the_tables_is_told(store: Store) -> None:
     with store.reading() as connection:
         for revisions, state in (
-            (("0001",), SchemaState.CURRENT),
-            (("0001", "0002"), SchemaState.OLDER),
-            (("0000",), SchemaState.NEWER),
+            (("0001", "0002"), SchemaState.CURRENT),
+            (("0001", "0002", "0003"), SchemaState.OLDER),
+            (("0001",), SchemaState.NEWER),
         ):
             assert migrations.state_of(connection, revisions) is state
+
+
+def test_what_the_first_tables_held_is_still_there(database_url: str) -> None:
+    database = Database(database_url)
+    engine = create_engine(database.url)
+    with engine.begin() as connection:
+        migrations.upgrade(connection, "0001")
+        for statement in _FIRST_ROWS:
+            connection.execute(
+                text(statement), {"x": b"x"} if ":x" in statement else {}
+            )
+    engine.dispose()
+    store = Store(database_url)
+    with closing(store):
+        store.upgrade()
+
+        made = row(store, issue)
+        assert (made.title, made.event_count, made.user_count) == ("E: x", 3, 1)
+        assert [(one.hash, one.event_count) for one in rows(store, group)] == [
+            ("a", 3),
+            ("b", 0),
+        ]
+        assert [one.words for one in rows(store, group)] == ["why", "why"]
+        (kept,) = rows(store, event)
+        assert (kept.group_id, kept.payload) == (1, b"x")
+        assert row(store, group_hour).event_count == 3
+        assert row(store, group_user).group_id == 1
+        assert row(store, feedback).group_id == 1
+        assert row(store, release).version == "1.0"
+
+
+_FIRST_ROWS = (
+    "INSERT INTO errtrack_issue VALUES (1, 1, 'E: x', 'f', 'error', 'resolved',"
+    " false, 5, 3, 1, 4, 5, 'production', '1.0', 'why')",
+    "INSERT INTO errtrack_issue_hash VALUES (1, 'b', 1, 'c', 1), (1, 'a', 1, 'c', 1)",
+    "INSERT INTO errtrack_event VALUES (1, 1, 'e', 1, 5, true, :x)",
+    "INSERT INTO errtrack_issue_hour VALUES (1, 0, 3)",
+    "INSERT INTO errtrack_issue_user VALUES (1, 'u')",
+    "INSERT INTO errtrack_issue_tag VALUES (1, 'release', '1.0', 3)",
+    "INSERT INTO errtrack_feedback VALUES (1, 1, 'e', 1, 'Ada', '', 'no', 5)",
+)
 
 
 @pytest.mark.postgresql

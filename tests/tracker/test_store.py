@@ -12,11 +12,11 @@ from flask_errtrack.errors import Refused
 from flask_errtrack.tracker.schema import (
     event,
     feedback,
+    group,
+    group_hour,
+    group_tag,
+    group_user,
     issue,
-    issue_hash,
-    issue_hour,
-    issue_tag,
-    issue_user,
     project,
 )
 from flask_errtrack.tracker.store import Store
@@ -39,7 +39,7 @@ def test_an_event_makes_an_issue_with_its_facts(store: Store) -> None:
     assert (made.level, made.status) == ("error", "unresolved")
     assert (made.environment, made.release) == ("production", "1.4")
     assert (made.event_count, made.user_count) == (1, 0)
-    assert made.grouping_words == (
+    assert row(store, group).words == (
         "KeyError in shop.prices.price, at the line rates[currency]"
     )
     assert stored(store)[0]["event_id"] == event_id(1)
@@ -53,8 +53,8 @@ def test_an_event_that_comes_again_is_counted_once(store: Store) -> None:
     assert second is not None
     assert (second.is_duplicate, second.issue_id) == (True, first.issue_id)
     assert row(store, issue).event_count == 1
-    assert row(store, issue_tag).event_count == 1
-    assert row(store, issue_hour).event_count == 1
+    assert row(store, group_tag).event_count == 1
+    assert row(store, group_hour).event_count == 1
 
 
 def test_events_of_two_projects_never_meet(store: Store) -> None:
@@ -109,7 +109,7 @@ def test_users_are_counted_once_each(
         store.record(item(user=user))
 
     assert row(store, issue).user_count == count
-    assert len(rows(store, issue_user)) == count
+    assert len(rows(store, group_user)) == count
 
 
 def test_hours_and_tags_are_counted(store: Store, clock: Clock) -> None:
@@ -118,8 +118,8 @@ def test_hours_and_tags_are_counted(store: Store, clock: Clock) -> None:
     store.record(item(tags=[["plan", "pro"]], server_name="web-1"))
     store.record(item(tags={"plan": "free", "environment": "mine"}, environment="live"))
 
-    hours = [(made.hour, made.event_count) for made in rows(store, issue_hour)]
-    tags = {(made.key, made.value): made.event_count for made in rows(store, issue_tag)}
+    hours = [(made.hour, made.event_count) for made in rows(store, group_hour)]
+    tags = {(made.key, made.value): made.event_count for made in rows(store, group_tag)}
     assert hours == [(NOW // 3600, 1), (NOW // 3600 + 1, 2)]
     assert tags == {
         ("plan", "pro"): 2,
@@ -132,7 +132,7 @@ def test_hours_and_tags_are_counted(store: Store, clock: Clock) -> None:
 def test_no_event_counts_more_than_fifty_tags_nor_long_ones(store: Store) -> None:
     store.record(item(release="1", tags={f"{n}" * 300: "v" * 300 for n in range(99)}))
 
-    found = rows(store, issue_tag)
+    found = rows(store, group_tag)
     assert len(found) == 50
     assert "release" in {made.key for made in found}
     assert {len(made.key) for made in found} <= {7, 200}
@@ -196,7 +196,7 @@ def test_an_edited_line_stays_in_its_issue_in_a_new_release(store: Store) -> Non
     assert first is not None
     assert second is not None
     assert (second.issue_id, second.is_new) == (first.issue_id, False)
-    assert len(rows(store, issue_hash)) == 2
+    assert len(rows(store, group)) == 2
 
 
 @pytest.mark.parametrize(("one", "two"), [("1", "1"), (None, "2"), ("1", None)])
@@ -254,7 +254,7 @@ def test_a_report_belongs_to_the_issue_of_its_event(store: Store) -> None:
     assert told is not None
     assert told.issue_id == recorded.issue_id
     made = row(store, feedback)
-    assert (made.issue_id, made.name) == (recorded.issue_id, "Ada")
+    assert (made.group_id, made.name) == (row(store, group).id, "Ada")
     assert (made.email, made.comments) == ("ada@example.org", "It broke.")
 
 
@@ -266,7 +266,7 @@ def test_a_report_may_come_before_its_event(store: Store) -> None:
     recorded = store.record(item(event_id=event_id(1)))
 
     assert recorded is not None
-    assert row(store, feedback).issue_id == recorded.issue_id
+    assert row(store, feedback).group_id == row(store, group).id
 
 
 def test_the_last_report_about_an_event_counts(store: Store) -> None:
@@ -276,7 +276,7 @@ def test_the_last_report_about_an_event_counts(store: Store) -> None:
 
     made = row(store, feedback)
     assert (made.comments, made.name) == ("Second.", "")
-    assert made.issue_id == row(store, issue).id
+    assert made.group_id == row(store, group).id
 
 
 def test_old_events_go_and_counters_stay(store: Store, clock: Clock) -> None:
@@ -298,7 +298,7 @@ def test_more_old_events_than_a_batch_go_at_once(store: Store, clock: Clock) -> 
         {
             "project_id": 1,
             "event_id": event_id(number),
-            "issue_id": recorded.issue_id,
+            "group_id": row(store, group).id,
             "received_at": NOW - 40 * 86400,
             "is_landmark": False,
             "payload": b"",

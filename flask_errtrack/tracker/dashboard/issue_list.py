@@ -57,7 +57,6 @@ class IssueView:
     status_changed_at: Moment
     environment: str
     release: str
-    grouping_words: str
     project: str
 
 
@@ -238,7 +237,6 @@ def issue_view(row: Record, projects: Mapping[int, str], now: float) -> IssueVie
         status_changed_at=moment(row.status_changed_at, now),
         environment=one_line(row.environment, 60),
         release=one_line(row.release, 60),
-        grouping_words=one_line(row.grouping_words, 600),
         project=one_line(project, 60),
     )
 

@@ -74,10 +74,12 @@ class Related:
 class IssuePage:
     """An issue with one of its events; both are ``None`` if none is kept.
 
-    ``place`` is where the event stands among those kept.
+    ``reasons`` say why its events are together, ``place`` is where the event stands
+    among those kept.
     """
 
     issue: IssueView
+    reasons: tuple[str, ...]
     bars: tuple[trend.Bar, ...]
     event: EventView | None
     place: Record
@@ -155,6 +157,9 @@ def _page(
     related = reads.related_issues(connection, issue.id)
     return IssuePage(
         issue=issue_view(issue, reads.projects(connection), now),
+        reasons=tuple(
+            one_line(words, 600) for words in reads.reasons(connection, issue.id)
+        ),
         bars=tuple(trend.daily_bars(hours.get(issue.id, {}), now)),
         event=_event(event, now) if event else None,
         place=reads.neighbours(connection, issue.id, event.id) if event else None,

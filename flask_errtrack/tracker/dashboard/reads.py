@@ -42,7 +42,9 @@ _MAX_REPORTS = 20
 
 _issue = schema.issue.c
 _event = schema.event.c
-_hour = schema.issue_hour.c
+_hour = schema.group_hour.c
+_group = schema.group.c
+_report = schema.feedback.c
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,10 @@ def issues(
 ) -> Sequence[Record]:
     """Return issues, each with ``recent_count``: its events of the last 24 hours."""
     recent = (
-        select(_hour.issue_id, func.sum(_hour.event_count).label("events"))
+        select(_group.issue_id, func.sum(_hour.event_count).label("events"))
+        .join(schema.group_hour, _hour.group_id == _group.id)
         .where(_hour.hour > this_hour - DAY_HOURS)
-        .group_by(_hour.issue_id)
+        .group_by(_group.issue_id)
         .subquery()
     )
     events = func.coalesce(recent.c.events, 0)
@@ -118,22 +121,27 @@ def hours(
     connection: Connection, issue_ids: Iterable[int], since_hour: int
 ) -> dict[int, dict[int, int]]:
     """Return events per hour, by issue, of the hours from ``since_hour`` on."""
-    query = select(_hour.issue_id, _hour.hour, _hour.event_count).where(
-        _hour.issue_id.in_(list(issue_ids)), _hour.hour >= since_hour
+    query = (
+        select(_group.issue_id, _hour.hour, func.sum(_hour.event_count).label("events"))
+        .join(schema.group_hour, _hour.group_id == _group.id)
+        .where(_group.issue_id.in_(list(issue_ids)), _hour.hour >= since_hour)
+        .group_by(_group.issue_id, _hour.hour)
     )
     found: dict[int, dict[int, int]] = {}
     for row in connection.execute(query):
-        found.setdefault(row.issue_id, {})[row.hour] = row.event_count
+        found.setdefault(row.issue_id, {})[row.hour] = row.events
     return found
 
 
 def transactions(connection: Connection, issue_ids: Iterable[int]) -> dict[int, str]:
     """Return the most frequent transaction of each issue that has one."""
-    tag = schema.issue_tag.c
+    tag = schema.group_tag.c
     query = (
-        select(tag.issue_id, tag.value)
-        .where(tag.issue_id.in_(list(issue_ids)), tag.key == "transaction")
-        .order_by(tag.event_count, tag.value)
+        select(_group.issue_id, tag.value)
+        .join(schema.group_tag, tag.group_id == _group.id)
+        .where(_group.issue_id.in_(list(issue_ids)), tag.key == "transaction")
+        .group_by(_group.issue_id, tag.value)
+        .order_by(func.sum(tag.event_count), tag.value)
     )
     # The last one wins: that with the most events.
     return {row.issue_id: row.value for row in connection.execute(query)}
@@ -146,13 +154,13 @@ def issue(connection: Connection, issue_id: int) -> Record | None:
 
 def newest_event(connection: Connection, issue_id: int) -> Record | None:
     """Return the newest event of an issue that is kept."""
-    query = select(schema.event).where(_event.issue_id == issue_id)
+    query = _events().where(_is_kept_of(issue_id))
     return _first(connection, query.order_by(_event.id.desc()).limit(1))
 
 
 def event(connection: Connection, event_id: str) -> Record | None:
-    """Return an event; the newest, where two projects use the same id."""
-    query = select(schema.event).where(_event.event_id == event_id)
+    """Return an event that is kept; the newest, where two projects use the same id."""
+    query = _events().where(_event.event_id == event_id, _event.payload.is_not(None))
     return _first(connection, query.order_by(_event.id.desc()).limit(1))
 
 
@@ -167,7 +175,7 @@ def neighbours(connection: Connection, issue_id: int, row_id: int) -> Record:
         query = select(_event.event_id).where(_event.id == place.scalar_subquery())
         return query.scalar_subquery()
 
-    of_issue = _event.issue_id == issue_id
+    of_issue = _is_kept_of(issue_id)
     lowest = select(func.min(_event.id)).where(of_issue)
     highest = select(func.max(_event.id)).where(of_issue)
     kept = select(func.count()).where(of_issue)
@@ -185,20 +193,24 @@ def neighbours(connection: Connection, issue_id: int, row_id: int) -> Record:
 
 def tag_counts(connection: Connection, issue_id: int) -> Sequence[Record]:
     """Return ``key, value, event_count`` of an issue's tags, most frequent first."""
-    tag = schema.issue_tag.c
-    query = select(tag.key, tag.value, tag.event_count)
-    query = query.where(tag.issue_id == issue_id)
-    query = query.order_by(tag.event_count.desc(), tag.key, tag.value)
+    tag = schema.group_tag.c
+    events = func.sum(tag.event_count).label("event_count")
+    query = (
+        select(tag.key, tag.value, events)
+        .where(tag.group_id.in_(_groups_of(issue_id)))
+        .group_by(tag.key, tag.value)
+        .order_by(events.desc(), tag.key, tag.value)
+    )
     return connection.execute(query.limit(_MAX_TAGS)).all()
 
 
 def related_issues(connection: Connection, issue_id: int) -> Sequence[Record]:
     """Return issues of the same place: they share a hash without the source line."""
-    mine = schema.issue_hash.alias()
+    mine = schema.group.alias()
     query = (
         select(_issue.id, _issue.title, _issue.status, _issue.last_seen)
-        .join(schema.issue_hash, schema.issue_hash.c.issue_id == _issue.id)
-        .join(mine, mine.c.coarse_hash == schema.issue_hash.c.coarse_hash)
+        .join(schema.group, _group.issue_id == _issue.id)
+        .join(mine, mine.c.coarse_hash == _group.coarse_hash)
         .where(
             mine.c.issue_id == issue_id,
             _issue.id != issue_id,
@@ -217,11 +229,11 @@ def reports_of_issue(
 
     Each row has ``reports``: how many there are in all.
     """
-    report = schema.feedback.c
     query = (
-        select(schema.feedback, func.count().over().label("reports"))
-        .where(report.issue_id == issue_id)
-        .order_by((report.event_id == event_id).desc(), report.received_at.desc())
+        select(schema.feedback, _group.issue_id, func.count().over().label("reports"))
+        .join(schema.group, _group.id == _report.group_id)
+        .where(_group.issue_id == issue_id)
+        .order_by((_report.event_id == event_id).desc(), _report.received_at.desc())
     )
     return connection.execute(query.limit(_MAX_REPORTS)).all()
 
@@ -231,11 +243,16 @@ def reports(connection: Connection, limit: int, offset: int) -> Sequence[Record]
 
     Each row has ``reports``: how many there are in all.
     """
-    report = schema.feedback.c
     query = (
-        select(schema.feedback, _issue.title, func.count().over().label("reports"))
-        .outerjoin(schema.issue, _issue.id == report.issue_id)
-        .order_by(report.received_at.desc(), report.id.desc())
+        select(
+            schema.feedback,
+            _group.issue_id,
+            _issue.title,
+            func.count().over().label("reports"),
+        )
+        .outerjoin(schema.group, _group.id == _report.group_id)
+        .outerjoin(schema.issue, _issue.id == _group.issue_id)
+        .order_by(_report.received_at.desc(), _report.id.desc())
     )
     return connection.execute(query.limit(limit).offset(offset)).all()
 
@@ -244,6 +261,27 @@ def unpacked(row: Record) -> dict[str, Any]:
     """Return the event inside a row of the event table."""
     found: dict[str, Any] = json.loads(zlib.decompress(row.payload))
     return found
+
+
+def reasons(connection: Connection, issue_id: int) -> Sequence[str]:
+    """Return why the events of an issue are together, in words, a group each."""
+    query = select(_group.words).where(_group.issue_id == issue_id).order_by(_group.id)
+    return connection.scalars(query).all()
+
+
+def _events() -> Select[Any]:
+    """Events, each with the issue that it belongs to."""
+    return select(schema.event, _group.issue_id).outerjoin(
+        schema.group, _group.id == _event.group_id
+    )
+
+
+def _groups_of(issue_id: int) -> Select[tuple[int]]:
+    return select(_group.id).where(_group.issue_id == issue_id)
+
+
+def _is_kept_of(issue_id: int) -> ColumnElement[bool]:
+    return and_(_event.group_id.in_(_groups_of(issue_id)), _event.payload.is_not(None))
 
 
 def _first(connection: Connection, query: Select[Any]) -> Record | None:

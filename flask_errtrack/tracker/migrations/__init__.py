@@ -17,7 +17,7 @@ from sqlalchemy import column as named
 #: A name of our own, so that the app's own Alembic can use the same database.
 VERSION_TABLE = "errtrack_alembic_version"
 #: Every revision in ``versions/``, the oldest first.
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 
 _version = table(VERSION_TABLE, named("version_num"))
 # Alembic keeps the running migration in a global.
@@ -48,8 +48,8 @@ def state_of(
     return SchemaState.CURRENT if is_current else SchemaState.OLDER
 
 
-def upgrade(connection: Connection) -> None:
-    """Run every migration that is missing, in the transaction that is open."""
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Run every migration up to a revision, in the transaction that is open."""
     from alembic import command
     from alembic.config import Config
 
@@ -58,4 +58,4 @@ def upgrade(connection: Connection) -> None:
     config.set_main_option("script_location", folder.replace("%", "%%"))
     config.attributes["connection"] = connection
     with _one_at_a_time:
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, Table, insert
 from sqlalchemy import event as sqlalchemy_event
 
 from flask_errtrack.tracker import schema
@@ -44,17 +44,28 @@ def add_issue(connection: Connection, **values: Any) -> int:
         "last_seen": NOW - 60,
         "environment": "production",
         "release": "",
-        "grouping_words": "",
+        "first_release": "",
+        "regressed_release": "",
         **values,
     }
-    key = connection.execute(insert(schema.issue).values(row)).inserted_primary_key
-    assert key is not None
+    issue_id = _insert(connection, schema.issue, row)
+    shared = set(schema.group.c.keys()) & set(row)
+    group_id = _insert(
+        connection,
+        schema.group,
+        {name: row[name] for name in shared}
+        | {"issue_id": issue_id, "hash": str(issue_id), "coarse_hash": str(issue_id)}
+        | {"version": 1, "words": "", "search_text": ""},
+    )
     for age, count in hours.items():
-        connection.execute(
-            insert(schema.issue_hour).values(
-                issue_id=key[0], hour=HOUR - age, event_count=count
-            )
-        )
+        hour = {"group_id": group_id, "hour": HOUR - age, "event_count": count}
+        connection.execute(insert(schema.group_hour).values(hour))
+    return issue_id
+
+
+def _insert(connection: Connection, table: Table, row: dict[str, Any]) -> int:
+    key = connection.execute(insert(table).values(row)).inserted_primary_key
+    assert key is not None
     return int(key[0])
 
 
@@ -252,7 +263,7 @@ def test_an_issue_says_what_where_who_and_why(store_with: StoreWith) -> None:
     assert (event.type, event.text) == ("KeyError", "'CHF'")
     assert (event.place, event.function) == ("shop/orders.py:42", "pay")
     assert event.route == "POST /orders/<int:order_id>/pay"
-    assert "shop.orders" in page.issue.grouping_words
+    assert "shop.orders" in page.reasons[0]
     assert (page.report_count, page.reports[0].who) == (1, "Ada Lovelace")
     assert page.reports[0].is_of_event
     shares = {share.key: share.values for share in page.tag_shares}
