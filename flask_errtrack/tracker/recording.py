@@ -321,7 +321,7 @@ def _update_issue(connection: Connection, arrival: Arrival, found: _Group) -> bo
         known, arrival.received_at, changes["event_count"], changes["user_count"]
     )
     if is_regression or is_unmuted:
-        kind = "regressed" if is_regression else "unmuted"
+        kind: history.Kind = "regressed" if is_regression else "unmuted"
         changes["status"] = "unresolved"
         changes["status_changed_at"] = arrival.received_at
         history.note(
@@ -360,7 +360,7 @@ def _reopens(connection: Connection, arrival: Arrival, known: Any) -> bool:
     number = select(release.c.id).where(
         release.c.project_id == arrival.project_id, release.c.version == version
     )
-    return (connection.scalar(number) or 0) >= known.reopens_from
+    return bool((connection.scalar(number) or 0) >= known.reopens_from)
 
 
 def is_mute_over(known: Any, now: float, event_count: int, user_count: int) -> bool:
