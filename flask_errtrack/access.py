@@ -1,7 +1,8 @@
-"""Who may see the dashboard. Closed, unless one of three doors opens it.
+"""Who may see the dashboard, and who may change things there.
 
-The doors: a loopback client in debug mode, the app's ``dashboard_access``, and
-a cookie that a login link has set. Knows nothing of the store or of pages.
+Closed, unless one of three doors opens it: a loopback client in debug mode, the app's
+``dashboard_access``, and a cookie that a login link has set. Only the second tells
+seeing from changing. Knows nothing of the store or of pages.
 """
 
 from __future__ import annotations
@@ -9,12 +10,20 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
+import flask_login
 from flask import Request, Response, current_app, request
 
 from .errors import guard
+from .options import takes_action
 from .signing import BadToken, make_token, read_token
+
+#: What a person wants to do: look, or change something.
+Action = Literal["view", "change"]
+#: ``rule()`` decides about both alike, ``rule(user, action)`` about each.
+Rule = Callable[..., Any]
 
 COOKIE_NAME = "errtrack_access"
 COOKIE_MAX_AGE_SECONDS = 12 * 3600
@@ -41,15 +50,26 @@ class Access:
     """
 
     keys: Callable[[], Sequence[str | bytes]]
-    dashboard_access: Callable[[], bool] | None = None
+    dashboard_access: Rule | None = None
 
-    def is_open(self) -> bool:
-        """Tell whether the running request may see the dashboard."""
+    def allows(self, action: Action = "view") -> bool:
+        """Tell whether the running request may do something on the dashboard."""
         return (
             self._holds_cookie()
             or (current_app.debug and is_local(request))
-            or self._is_let_in()
+            or self._is_let_in(action)
         )
+
+    def actor(self) -> str:
+        """Return who is behind the running request, as far as the app's login knows."""
+        user = _user()
+        if user is None or not getattr(user, "is_authenticated", False):
+            return ""
+        for name in ("name", "username", "email"):
+            known = getattr(user, name, None)
+            if isinstance(known, str) and known:
+                return known
+        return f"user {user.get_id()}"
 
     def log_in(self, response: Response, token: str, path: str) -> None:
         """Set the cookie that opens ``path`` and all below for twelve hours.
@@ -78,12 +98,20 @@ class Access:
             return False
         return True
 
-    def _is_let_in(self) -> bool:
-        if self.dashboard_access is None:
+    def _is_let_in(self, action: Action) -> bool:
+        rule = self.dashboard_access
+        if rule is None:
             return False
         with guard("asking dashboard_access"):
-            return bool(self.dashboard_access())
+            return bool(rule(_user(), action) if takes_action(rule) else rule())
         return False
+
+
+def _user() -> Any:
+    """The Flask-Login user of the running request; None without Flask-Login."""
+    if not hasattr(current_app, "login_manager"):
+        return None
+    return flask_login.current_user._get_current_object()
 
 
 def is_local(request: Request) -> bool:

@@ -261,11 +261,12 @@ class Config:
         check.url_prefix,
         "Where the dashboard and dialog live.",
     )
-    dashboard_access: Callable[[], Any] | None = option(
+    dashboard_access: Callable[..., Any] | None = option(
         "Dashboard",
         None,
-        check.optional(check.a_callable),
-        "Called in a request; returns whether the dashboard is open to it.",
+        check.optional(check.access_rule),
+        "Called in a request, without arguments or with the Flask-Login user and "
+        '``"view"`` or ``"change"``; returns whether the dashboard is open to it.',
     )
     max_events_per_issue: int = option(
         "Tracker",

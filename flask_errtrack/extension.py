@@ -251,7 +251,7 @@ class _Composer:
             feedback.add_to(blueprint)
         access = Access(self.signing_keys, config.dashboard_access)
         check_store = None if tracker is None else tracker.store.check
-        Health(client, check_store, access.is_open).add_to(blueprint)
+        Health(client, check_store, access.allows).add_to(blueprint)
         if tracker is not None and config.dashboard is not False:
             from .tracker.dashboard.views import add_pages
 

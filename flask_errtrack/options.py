@@ -7,6 +7,7 @@ A check takes what the developer wrote and returns the value to keep; a
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import os
 import re
 from collections.abc import Callable, Collection, Mapping
@@ -80,6 +81,26 @@ def a_callable(value: Any) -> Any:
     if not callable(value):
         raise ValueError("a callable")
     return value
+
+
+def access_rule(value: Any) -> Any:
+    takes_action(a_callable(value))
+    return value
+
+
+def takes_action(rule: Callable[..., Any]) -> bool:
+    """Tell whether a rule wants to know the user and the action.
+
+    :raises ValueError: if it can be called neither so nor without arguments.
+    """
+    signature = inspect.signature(rule)
+    for arguments in (("user", "action"), ()):
+        try:
+            signature.bind(*arguments)
+        except TypeError:
+            continue
+        return bool(arguments)
+    raise ValueError("a callable without arguments, or of (user, action)")
 
 
 def list_of(check: Check, expected: str) -> Check:

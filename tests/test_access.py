@@ -15,9 +15,12 @@ from flask_errtrack.access import (
     COOKIE_NAME,
     LOGIN_MAX_AGE_SECONDS,
     Access,
+    Action,
     is_same_origin,
     login_token,
 )
+from flask_errtrack.config import Config
+from flask_errtrack.errors import ConfigError
 from flask_errtrack.signing import BadToken
 
 KEYS = ["secret"]
@@ -27,6 +30,7 @@ def is_open(
     access: Access | None = None,
     debug: bool = False,
     address: str = "203.0.113.7",
+    action: Action = "view",
     **environment: Any,
 ) -> bool:
     app = Flask("shop")
@@ -34,7 +38,7 @@ def is_open(
     with app.test_request_context(
         "/errtrack/", environ_overrides={"REMOTE_ADDR": address}, **environment
     ):
-        return (access or Access(lambda: KEYS)).is_open()
+        return (access or Access(lambda: KEYS)).allows(action)
 
 
 def token_made_before(seconds: float, purpose: str) -> str:
@@ -96,6 +100,19 @@ def test_an_address_that_is_not_of_this_machine_stays_out(address: str) -> None:
 @pytest.mark.parametrize(("answer", "expected"), [(True, True), (False, False)])
 def test_the_app_may_decide(answer: bool, expected: bool) -> None:
     assert is_open(Access(lambda: KEYS, lambda: answer)) is expected
+
+
+def test_a_rule_may_tell_looking_from_changing() -> None:
+    access = Access(lambda: KEYS, lambda user, action: action == "view")
+
+    assert is_open(access)
+    assert not is_open(access, action="change")
+
+
+@pytest.mark.parametrize("rule", [lambda user: True, lambda a, b, c: True, 7])
+def test_a_rule_that_cannot_be_asked_is_no_rule(rule: Any) -> None:
+    with pytest.raises(ConfigError, match="a callable"):
+        Config.load({"dashboard_access": rule}, {}, {})
 
 
 @pytest.mark.swallows_errors

@@ -7,7 +7,6 @@ person, which is why writers cannot block each other in a circle.
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,35 +15,25 @@ from sqlalchemy import (
     Connection,
     Table,
     and_,
-    case,
     func,
     select,
     update,
 )
 
-from ..envelope import encode_json
-from ..event import Event, UserReport
+from ..event import UserReport
 from . import history
 from .counting import (
     FOLD_INTERVAL,
-    MAX_TAG_LENGTH,
     MAX_TAG_VALUES,
-    Person,
     count_hour,
     count_tags,
     count_user,
     fold_rare_values,
 )
 from .engine import insert_into
-from .grouping import (
-    Grouping,
-    culprit_of,
-    grouping_of,
-    search_text_of,
-    title_of,
-)
+from .placing import Arrival, Placement, place
 from .retention import thin_out
-from .schema import event, feedback, group, group_tag, group_user, issue, release
+from .schema import event, feedback, group, group_user, issue, release
 
 
 @dataclass(frozen=True)
@@ -61,42 +50,6 @@ class Recorded:
     is_duplicate: bool = False
 
 
-@dataclass(frozen=True)
-class Arrival:
-    """A normalised event on its way in, with all that needs no database."""
-
-    content: Event
-    project_id: int
-    received_at: float
-    grouping: Grouping
-    person: Person | None
-    payload: bytes
-    facts: dict[str, str]
-
-    @classmethod
-    def of(cls, content: Event, project_id: int, received_at: float) -> Arrival:
-        return cls(
-            content,
-            project_id,
-            received_at,
-            grouping_of(content),
-            Person.of(content),
-            # Level 1 takes half the time of the default, for a tenth more bytes.
-            zlib.compress(encode_json(content), 1),
-            _facts_of(content),
-        )
-
-
-@dataclass(frozen=True)
-class _Group:
-    """The group that an event belongs to, with this event in it."""
-
-    id: int
-    issue_id: int
-    event_count: int
-    is_new_issue: bool
-
-
 def record_event(connection: Connection, arrival: Arrival, max_events: int) -> Recorded:
     """Write an event, unless it is here already."""
     event_id = arrival.content["event_id"]
@@ -105,29 +58,29 @@ def record_event(connection: Connection, arrival: Arrival, max_events: int) -> R
         known_id = _issue_of(connection, arrival.project_id, event_id)
         return Recorded(event_id, known_id, is_duplicate=True)
     _note_release(connection, arrival)
-    found = _group_of(connection, arrival)
+    found = place(connection, arrival)
     is_regression = _update_issue(connection, arrival, found)
     connection.execute(
         update(event)
         .where(event.c.id == row_id)
         .values(
-            group_id=found.id,
+            group_id=found.group_id,
             is_landmark=found.is_new_issue or is_regression,
             payload=arrival.payload,
         )
     )
-    count_hour(connection, found.id, arrival.received_at)
-    count_tags(connection, found.id, arrival.content)
+    count_hour(connection, found.group_id, arrival.received_at)
+    count_tags(connection, found.group_id, arrival.content)
     # A person may have been faster than the event.
     connection.execute(
         update(feedback)
         .where(_is_about(feedback, arrival.project_id, event_id))
-        .values(group_id=found.id)
+        .values(group_id=found.group_id)
     )
     if found.event_count > max_events:
-        thin_out(connection, found.id, max_events)
+        thin_out(connection, found.group_id, max_events)
     if found.event_count > MAX_TAG_VALUES and found.event_count % FOLD_INTERVAL == 0:
-        fold_rare_values(connection, found.id)
+        fold_rare_values(connection, found.group_id)
     return Recorded(event_id, found.issue_id, found.is_new_issue, is_regression)
 
 
@@ -199,108 +152,7 @@ def _note_release(connection: Connection, arrival: Arrival) -> None:
         )
 
 
-def _group_of(connection: Connection, arrival: Arrival) -> _Group:
-    """The group of an event, which counts it; made, with its issue, if it is new.
-
-    Counting locks the row, so that of two writers with a new hash the second sees the
-    issue of the first.
-    """
-    grouping, received_at = arrival.grouping, arrival.received_at
-    statement = insert_into(connection, group).values(
-        project_id=arrival.project_id,
-        hash=grouping.hash,
-        coarse_hash=grouping.coarse_hash,
-        version=grouping.version,
-        words=grouping.words,
-        event_count=1,
-        first_seen=received_at,
-        last_seen=received_at,
-        first_release=arrival.facts["release"],
-        search_text=search_text_of(arrival.content),
-        **arrival.facts,
-    )
-    new = statement.excluded
-    is_newest = new.last_seen >= group.c.last_seen
-    counted = connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["project_id", "hash"],
-            set_={
-                "event_count": group.c.event_count + 1,
-                "first_seen": case(
-                    (new.first_seen < group.c.first_seen, new.first_seen),
-                    else_=group.c.first_seen,
-                ),
-                **{
-                    name: case((is_newest, new[name]), else_=group.c[name])
-                    for name in ("last_seen", "search_text", *arrival.facts)
-                },
-            },
-        ).returning(group.c.id, group.c.issue_id, group.c.event_count)
-    ).one()
-    if counted.issue_id is not None:
-        return _Group(counted.id, counted.issue_id, counted.event_count, False)
-    followed_id = _issue_with_edited_line(connection, arrival)
-    issue_id = followed_id or _insert_issue(connection, arrival)
-    connection.execute(
-        update(group).where(group.c.id == counted.id).values(issue_id=issue_id)
-    )
-    if followed_id is not None:
-        version = arrival.facts["release"]
-        history.note(connection, followed_id, received_at, "line_edited", version)
-    return _Group(counted.id, issue_id, counted.event_count, followed_id is None)
-
-
-def _issue_with_edited_line(connection: Connection, arrival: Arrival) -> int | None:
-    """The only issue of the same place, if this release is new to it.
-
-    A line edited in a new release then stays in its issue. Two lines that
-    broke in one release are two issues.
-    """
-    version = arrival.facts["release"]
-    if not version or arrival.grouping.coarse_hash == arrival.grouping.hash:
-        return None
-    same_place = connection.execute(
-        select(group.c.id, group.c.issue_id).where(
-            group.c.project_id == arrival.project_id,
-            group.c.coarse_hash == arrival.grouping.coarse_hash,
-            group.c.issue_id.is_not(None),
-        )
-    ).all()
-    if len({row.issue_id for row in same_place}) != 1:
-        return None
-    of_issue = group_tag.c.group_id.in_(
-        select(group.c.id).where(group.c.issue_id == same_place[0].issue_id)
-    )
-    releases = connection.scalars(
-        select(group_tag.c.value).where(of_issue, group_tag.c.key == "release")
-    ).all()
-    is_new_to_it = releases and version[:MAX_TAG_LENGTH] not in releases
-    return same_place[0].issue_id if is_new_to_it else None
-
-
-def _insert_issue(connection: Connection, arrival: Arrival) -> int:
-    issue_id: int = connection.execute(
-        insert_into(connection, issue)
-        .values(
-            project_id=arrival.project_id,
-            status="unresolved",
-            is_regressed=False,
-            status_changed_at=arrival.received_at,
-            event_count=0,
-            user_count=0,
-            first_seen=arrival.received_at,
-            last_seen=arrival.received_at,
-            first_release=arrival.facts["release"],
-            regressed_release="",
-            **arrival.facts,
-        )
-        .returning(issue.c.id)
-    ).scalar_one()
-    history.note(connection, issue_id, arrival.received_at, "created")
-    return issue_id
-
-
-def _update_issue(connection: Connection, arrival: Arrival, found: _Group) -> bool:
+def _update_issue(connection: Connection, arrival: Arrival, found: Placement) -> bool:
     """Count an event in its issue; tell whether it is a regression."""
     known = connection.execute(
         select(issue).where(issue.c.id == found.issue_id).with_for_update()
@@ -331,17 +183,19 @@ def _update_issue(connection: Connection, arrival: Arrival, found: _Group) -> bo
     return is_regression
 
 
-def _new_users(connection: Connection, arrival: Arrival, found: _Group) -> int:
+def _new_users(connection: Connection, arrival: Arrival, found: Placement) -> int:
     """1 if the issue has not met the event's user before."""
     who = arrival.person
-    if who is None or not count_user(connection, arrival.project_id, found.id, who):
+    if who is None or not count_user(
+        connection, arrival.project_id, found.group_id, who
+    ):
         return 0
     others = (
         select(group_user.c.group_id)
         .join(group, group.c.id == group_user.c.group_id)
         .where(
             group.c.issue_id == found.issue_id,
-            group.c.id != found.id,
+            group.c.id != found.group_id,
             group_user.c.user_hash == who.user_hash,
         )
     )
@@ -374,17 +228,6 @@ def is_mute_over(known: Any, now: float, event_count: int, user_count: int) -> b
         (known.mute_until_users, user_count),
     )
     return any(limit is not None and reached >= limit for limit, reached in limits)
-
-
-def _facts_of(content: Event) -> dict[str, str]:
-    """What an issue shows of its newest event."""
-    return {
-        "title": title_of(content),
-        "culprit": culprit_of(content),
-        "level": content.get("level", "error"),
-        "environment": content.get("environment", "")[:MAX_TAG_LENGTH],
-        "release": content.get("release", "")[:MAX_TAG_LENGTH],
-    }
 
 
 def _is_about(table: Table, project_id: int, event_id: str) -> ColumnElement[bool]:

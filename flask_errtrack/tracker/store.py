@@ -19,7 +19,8 @@ from ..user_reports import report_of
 from . import retention
 from .engine import Database
 from .normalize import normalize_event, normalize_report
-from .recording import Arrival, Recorded, record_event, record_report
+from .placing import Arrival
+from .recording import Recorded, record_event, record_report
 from .schema import issue, release
 
 Status = Literal["unresolved", "resolved", "muted"]

@@ -65,7 +65,7 @@ def report_of(number: int, comments: str = "I only wanted to pay.") -> Item:
 
 
 def dashboard(
-    store: Store, dashboard_access: Callable[[], bool] | None = lambda: True
+    store: Store, dashboard_access: Callable[..., bool] | None = lambda: True
 ) -> Flask:
     """Return an app that serves the dashboard; whatever a template lacks raises."""
     app = Flask("shop")

@@ -1,0 +1,89 @@
+"""What every answer of the dashboard has in common.
+
+Owns who may see it, the headers, where a form leads back to, and the page for what
+went wrong. Knows no route.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Response, make_response, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from ...access import Access, Action, is_same_origin
+from ...errors import StoreError
+
+View = Callable[..., ResponseReturnValue]
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+def guarded(access: Access, action: Action = "view") -> Callable[[View], View]:
+    """Guard a view, and give its answer the headers of the dashboard."""
+
+    def guard_view(view: View) -> View:
+        @wraps(view)
+        def answer(**arguments: Any) -> Response:
+            if not access.allows():
+                return closed()
+            if action != "view" and not access.allows(action):
+                return message(403, "Not changed", "You may look here, but not change.")
+            if request.method == "POST" and not is_same_origin(request):
+                foreign = "This form was sent from another site. Open the issue here."
+                return message(403, "Not changed", foreign)
+            try:
+                return with_headers(make_response(view(**arguments)))
+            except StoreError as error:
+                return message(503, "The tracker's database does not work", str(error))
+
+        return answer
+
+    return guard_view
+
+
+def rendered(template: str, access: Access, page: Any) -> str:
+    """Return a page; its template knows whether the reader may change things."""
+    return render_template(template, page=page, may_change=access.allows("change"))
+
+
+def closed(is_expired: bool = False) -> Response:
+    """Answer who may not see anything."""
+    page = {"is_expired": is_expired}
+    text = render_template("errtrack/login.html", page=page)
+    return with_headers(make_response(text, 403))
+
+
+def message(status: int, title: str, text: str) -> Response:
+    """Answer with a page that says one thing."""
+    page = {"title": title, "text": text}
+    answer = render_template("errtrack/message.html", page=page)
+    return with_headers(make_response(answer, status))
+
+
+def with_headers(response: Response) -> Response:
+    """Give an answer the headers of the dashboard."""
+    response.headers.update(HEADERS)
+    return response
+
+
+def way_back(default: str) -> str:
+    """Return the page of ours that a form was on."""
+    came_from = urlsplit(request.referrer or "")
+    home = url_for(".issue_list")
+    is_ours = came_from.path.startswith(home) and not came_from.path.startswith("//")
+    if came_from.netloc != request.host or not is_ours:
+        return default
+    return f"{came_from.path}?{came_from.query}" if came_from.query else came_from.path
