@@ -1,32 +1,38 @@
 """The list of issues: what breaks most people now first.
 
-Owns its filters, order and paging. The SQL is in ``reads``; knows nothing of
-requests or HTML. ``now`` is in seconds since 1970.
+Owns which facts the page has. What is asked for stands in ``asked``, the SQL in
+``find_reads``; knows nothing of requests or HTML. ``now`` is in seconds since 1970.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, get_args
+from typing import Any, Literal
 
-from ...words import Moment, moment, one_line, rfc3339
+from sqlalchemy import Connection, and_
+
+from ...words import count, one_line
+from .. import schema
 from ..counting import hour_of
+from ..search.conditions import issues_condition
+from ..search.language import parse
+from ..search.terms import State
 from ..store import Store
-from . import reads, trend
-from .reads import Choice, Record, Sort, State
+from . import find_reads, reads, trend
+from .asked import PERIODS, SORTS, USUAL_QUERY, Asked, Period, asked_of
+from .facets import Facet, facets_of
+from .find_reads import Record, Sort
+from .issue_view import IssueView, issue_dict, issue_view
+from .paging import PAGE_SIZE, Menu, Option, Paging, paging_of
 
-T = TypeVar("T")
-
-PAGE_SIZE = 25
-STATES: tuple[State, ...] = get_args(State)
-SORTS: tuple[Sort, ...] = get_args(Sort)
-#: An issue is marked as new for so long.
-NEW_SECONDS = 24 * 3600
-MAX_PAGE = 10_000
-
-_TYPE = re.compile(r"[A-Za-z_][\w.]*(?=: |$)")
+_TABS: tuple[State | Literal[""], ...] = (
+    "unresolved",
+    "regressed",
+    "resolved",
+    "muted",
+    "",
+)
 _SORT_LABELS: Mapping[Sort, str] = {
     "now": "Breaking now",
     "last_seen": "Last seen",
@@ -34,304 +40,240 @@ _SORT_LABELS: Mapping[Sort, str] = {
     "events": "Most events",
     "users": "Most people",
 }
-
-
-@dataclass(frozen=True)
-class IssueView:
-    """An issue as both the list and its own page show it."""
-
-    id: int
-    title: str
-    #: The title in two parts: ``KeyError`` and ``: 'price'``.
-    type: str
-    rest: str
-    culprit: str
-    level: str
-    status: str
-    is_regressed: bool
-    is_new: bool
-    events: int
-    users: int
-    first_seen: Moment
-    last_seen: Moment
-    status_changed_at: Moment
-    environment: str
-    release: str
-    project: str
+_PERIOD_LABELS: Mapping[Period, str] = {
+    "": "Any",
+    "24h": "24 hours",
+    "14d": "14 days",
+    "30d": "30 days",
+}
 
 
 @dataclass(frozen=True)
 class IssueRow:
-    """A row of the list: an issue, its route, and its last 24 hours."""
+    """A row of the list: an issue, its route, and what happened in the period.
+
+    ``events_words`` says in full what ``events`` counts.
+    """
 
     issue: IssueView
     transaction: str
     trend: trend.Trend
-
-
-@dataclass(frozen=True)
-class Option:
-    """One value of a filter or of the order; ``arguments`` lead to it."""
-
-    label: str
-    arguments: Mapping[str, str]
-    is_current: bool
-    count: int | None = None
-
-
-@dataclass(frozen=True)
-class Paging:
-    """Where in a list one is; ``first`` and ``last`` count from 1."""
-
-    first: int
-    last: int
-    total: int
-    previous: Mapping[str, str] | None
-    next: Mapping[str, str] | None
-
-
-@dataclass(frozen=True)
-class Menu:
-    """A filter, or the order: what is chosen, and what else there is."""
-
-    name: str
-    current: str
-    options: tuple[Option, ...]
+    events: int
+    events_words: str
 
 
 @dataclass(frozen=True)
 class IssueListPage:
-    """The page of issues; ``is_empty_tracker`` if there is none at all."""
+    """The page of issues; ``is_empty_tracker`` if there is none at all.
 
+    ``problem`` says why the search cannot be done; ``hidden`` is what a form has to
+    send beside it. ``status`` is the state that all rows have, if it is one.
+    """
+
+    search: str
+    problem: str
+    hidden: Mapping[str, str]
     rows: tuple[IssueRow, ...]
     tabs: tuple[Option, ...]
     menus: tuple[Menu, ...]
+    facets: tuple[Facet, ...]
     paging: Paging
     status: str
     empty_words: str
     is_empty_tracker: bool
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """What the address asks for, checked."""
-
-    choice: Choice
-    sort: Sort
-    page: int
-
-    def arguments(self, **changes: str) -> dict[str, str]:
-        """Return the query arguments that lead here, or to something else."""
-        project_id = self.choice.project_id
-        found = {
-            "status": self.choice.status,
-            "environment": self.choice.environment,
-            "project": "" if project_id is None else str(project_id),
-            "sort": self.sort,
-            **changes,
-        }
-        usual = {"status": "unresolved", "sort": "now", "page": "1"}
-        return {
-            name: text for name, text in found.items() if text != usual.get(name, "")
-        }
-
-
 def issue_list_page(
     store: Store,
     *,
-    status: str = "unresolved",
-    environment: str = "",
+    search: str = USUAL_QUERY,
+    period: str = "",
     sort: str = "now",
     page: int = 1,
     project: int | None = None,
     now: float,
 ) -> IssueListPage:
-    """Return a page of 25 issues; an unknown status or order means the usual one.
+    """Return a page of 25 issues; an unknown period or order means the usual one.
 
+    :param search: what to look for, in the language of :mod:`..search.language`.
     :raises StoreError: if the tracker's database cannot be used.
     """
-    asked = _asked(status, environment, sort, page, project)
-    this_hour = hour_of(now)
+    asked = asked_of(search, period, sort, page, project)
     with store.reading() as connection:
-        counts = reads.issue_counts(connection)
+        any_state = asked.condition(asked.query.without("is"), now)
+        counts = find_reads.state_counts(connection, any_state)
+        found = _found(connection, asked, now)
+        shown = found[:PAGE_SIZE]
         projects = reads.projects(connection)
-        offset = (asked.page - 1) * PAGE_SIZE
-        found = reads.issues(
-            connection, asked.choice, asked.sort, this_hour, PAGE_SIZE, offset
-        )
-        ids = [row.id for row in found]
-        hours = reads.hours(connection, ids, this_hour - trend.DAY_HOURS + 1)
-        transactions = reads.transactions(connection, ids)
-    totals = _totals(counts, asked.choice)
-    total = totals[asked.choice.status]
+        rows = _rows(connection, asked, shown, projects, now)
+        tags = find_reads.facets(connection, [row.id for row in shown])
+        menus = _menus(connection, asked, projects)
+        is_empty = not counts and not find_reads.has_issues(connection)
+    tabs = _tabs(asked, counts)
+    # Of a search for two states nobody has counted all.
+    totals = [tab.count or 0 for tab in tabs if tab.is_current]
+    total = totals[0] if totals else (asked.page - 1) * PAGE_SIZE + len(found)
+    is_usual = asked.search == USUAL_QUERY and not asked.period
     return IssueListPage(
-        rows=tuple(
-            IssueRow(
-                issue_view(row, projects, now),
-                one_line(transactions.get(row.id, ""), 120),
-                trend.day_trend(hours.get(row.id, {}), now),
-            )
-            for row in found
-        ),
-        tabs=_tabs(asked, totals),
-        menus=_menus(asked, counts, projects),
-        paging=paging_of(asked.page, len(found), total, asked.arguments),
-        status=asked.choice.status,
-        empty_words=_empty_words(asked.choice),
-        is_empty_tracker=not counts,
+        search=asked.search,
+        problem=asked.problem,
+        hidden=asked.arguments(q=USUAL_QUERY),
+        rows=rows,
+        tabs=tabs,
+        menus=menus,
+        facets=facets_of(tags, asked.query, asked.arguments),
+        paging=paging_of(asked.page, len(shown), total, asked.arguments),
+        status=asked.query.only_value("is") or "",
+        empty_words="Every issue is dealt with." if is_usual else "No issue is found.",
+        is_empty_tracker=is_empty,
     )
 
 
 def issue_rows(
-    store: Store, *, status: str = "all", limit: int = PAGE_SIZE, now: float
+    store: Store,
+    search: str = "",
+    *,
+    limit: int = PAGE_SIZE,
+    project: int | None = None,
+    now: float,
 ) -> list[dict[str, Any]]:
     """Return issues as JSON-ready dicts, what breaks most people now first.
 
     The texts are as they came: whoever prints them makes controls visible.
 
+    :param search: in the language of :mod:`..search.language`; empty: all.
+    :raises SearchError: if the search cannot be meant.
     :raises StoreError: if the tracker's database cannot be used.
     """
-    choice = Choice(_known(status, STATES, "all"))
+    condition = issues_condition(parse(search), now)
+    if project is not None:
+        condition = and_(condition, schema.issue.c.project_id == project)
     with store.reading() as connection:
-        found = reads.issues(connection, choice, "now", hour_of(now), limit)
+        found = find_reads.issues(connection, condition, "now", hour_of(now), limit)
     return [issue_dict(row) for row in found]
 
 
-def issue_dict(row: Record) -> dict[str, Any]:
-    """Return an issue as the command line's JSON has it; times are RFC 3339 UTC.
-
-    An unresolved issue that was resolved before has the status ``regressed``.
-    """
-    return {
-        "id": row.id,
-        "title": row.title,
-        "culprit": row.culprit,
-        "level": row.level,
-        "status": "regressed" if row.is_regressed else row.status,
-        "events": row.event_count,
-        "users": row.user_count,
-        "first_seen": rfc3339(row.first_seen),
-        "last_seen": rfc3339(row.last_seen),
-    }
-
-
-def issue_view(row: Record, projects: Mapping[int, str], now: float) -> IssueView:
-    """Return an issue in words; its project only where there are several."""
-    project = projects.get(row.project_id, "") if len(projects) > 1 else ""
-    title = one_line(row.title) or "(no title)"
-    kind = _TYPE.match(title)
-    return IssueView(
-        id=row.id,
-        title=title,
-        type=kind[0] if kind else "",
-        rest=title[kind.end() :] if kind else title,
-        culprit=one_line(row.culprit),
-        level=row.level,
-        status=row.status,
-        is_regressed=row.is_regressed,
-        is_new=now - row.first_seen < NEW_SECONDS,
-        events=row.event_count,
-        users=row.user_count,
-        first_seen=moment(row.first_seen, now),
-        last_seen=moment(row.last_seen, now),
-        status_changed_at=moment(row.status_changed_at, now),
-        environment=one_line(row.environment, 60),
-        release=one_line(row.release, 60),
-        project=one_line(project, 60),
+def _found(connection: Connection, asked: Asked, now: float) -> Sequence[Record]:
+    """The issues of the page, and one more if there are more."""
+    return find_reads.issues(
+        connection,
+        asked.condition(asked.query, now),
+        asked.sort,
+        hour_of(now),
+        PAGE_SIZE + 1,
+        (asked.page - 1) * PAGE_SIZE,
+        asked.since_hour(now),
     )
 
 
-def paging_of(
-    page: int, shown: int, total: int, arguments: Callable[..., Mapping[str, str]]
-) -> Paging:
-    """Return where a page is; ``arguments(page="2")`` lead to another one."""
-    before = (page - 1) * PAGE_SIZE
-    return Paging(
-        first=before + 1 if shown else 0,
-        last=before + shown,
-        total=total,
-        previous=arguments(page=str(page - 1)) if page > 1 else None,
-        next=arguments(page=str(page + 1)) if before + shown < total else None,
+def _rows(
+    connection: Connection,
+    asked: Asked,
+    shown: Sequence[Record],
+    projects: Mapping[int, str],
+    now: float,
+) -> tuple[IssueRow, ...]:
+    ids = [row.id for row in shown]
+    since = asked.first_hour(now)
+    transactions = find_reads.transactions(connection, ids)
+    if asked.days == 1:
+        counts = reads.hours(connection, ids, since)
+    else:
+        counts = find_reads.days(connection, ids, since // trend.DAY_HOURS)
+    return tuple(
+        _row(
+            asked,
+            issue_view(row, projects, now),
+            transactions.get(row.id, ""),
+            counts.get(row.id, {}),
+            now,
+        )
+        for row in shown
     )
 
 
-def _asked(
-    status: str, environment: str, sort: str, page: int, project: int | None
-) -> _Asked:
-    choice = Choice(
-        _known(status, STATES, "unresolved"),
-        # PostgreSQL refuses texts with this character.
-        environment.replace("\0", ""),
-        project if project is None or 0 < project <= reads.MAX_ID else None,
+def _row(
+    asked: Asked,
+    issue: IssueView,
+    transaction: str,
+    counts: Mapping[int, int],
+    now: float,
+) -> IssueRow:
+    """A row, from the events per hour, or per day where there are several."""
+    events, words = issue.events, f"{count(issue.events, 'event')} in all"
+    if asked.period:
+        events = sum(counts.values())
+        words = f"in {_PERIOD_LABELS[asked.period]}; {words}"
+    picture = (
+        trend.day_trend(counts, now)
+        if asked.days == 1
+        else trend.days_trend(counts, now, asked.days)
     )
-    return _Asked(choice, _known(sort, SORTS, "now"), min(max(page, 1), MAX_PAGE))
+    return IssueRow(issue, one_line(transaction, 120), picture, events, words)
 
 
-def _known(asked: str, values: Sequence[T], usual: T) -> T:
-    return next((value for value in values if value == asked), usual)
-
-
-def _totals(counts: Sequence[Record], choice: Choice) -> dict[State, int]:
-    totals = dict.fromkeys(STATES, 0)
+def _tabs(asked: Asked, counts: Sequence[Record]) -> tuple[Option, ...]:
+    totals = dict.fromkeys(_TABS, 0)
     for row in counts:
-        if _is_in_scope(row, choice):
-            totals["all"] += row.issues
-            totals[row.status] += row.issues
-            if row.is_regressed:
-                totals["regressed"] += row.issues
-    return totals
-
-
-def _tabs(asked: _Asked, totals: Mapping[State, int]) -> tuple[Option, ...]:
+        totals[""] += row.issues
+        totals[row.status] += row.issues
+        if row.is_regressed:
+            totals["regressed"] += row.issues
+    is_any = asked.query.without("is") == asked.query
+    current = "" if is_any else asked.query.only_value("is")
     return tuple(
         Option(
-            state.capitalize(),
-            asked.arguments(status=state),
-            state == asked.choice.status,
-            total,
+            (state or "all").capitalize(),
+            asked.arguments(q=asked.query.with_value("is", state)),
+            state == current and not asked.problem,
+            totals[state],
         )
-        for state, total in totals.items()
-    )
-
-
-def _empty_words(choice: Choice) -> str:
-    kind = "" if choice.status == "all" else f" {choice.status}"
-    place = f" in {one_line(choice.environment, 60)}" if choice.environment else ""
-    return f"No{kind} issues{place}."
-
-
-def _is_in_scope(row: Record, choice: Choice) -> bool:
-    return choice.environment in ("", row.environment) and choice.project_id in (
-        None,
-        row.project_id,
+        for state in _TABS
     )
 
 
 def _menus(
-    asked: _Asked, counts: Sequence[Record], projects: Mapping[int, str]
+    connection: Connection, asked: Asked, projects: Mapping[int, str]
 ) -> tuple[Menu, ...]:
-    choice = asked.choice
-    environments = sorted({row.environment for row in counts if row.environment})
-    names = {"": "All", **{name: one_line(name, 60) for name in environments}}
     menus = []
     if len(projects) > 1:
-        apps = {"": "All", **{str(id): name for id, name in projects.items()}}
-        current = "" if choice.project_id is None else str(choice.project_id)
-        menus.append(_menu(asked, "App", "project", apps, current))
-    if len(environments) > 1 or choice.environment:
-        names.setdefault(choice.environment, one_line(choice.environment, 60))
-        menus.append(
-            _menu(asked, "Environment", "environment", names, choice.environment)
-        )
-    menus.append(_menu(asked, "Order", "sort", _SORT_LABELS, asked.sort))
+        apps = {"": "All", **{str(id): one_line(projects[id], 60) for id in projects}}
+        links = {value: asked.arguments(project=value) for value in apps}
+        current = "" if asked.project_id is None else str(asked.project_id)
+        menus.append(_menu("App", apps, links, current))
+    releases = find_reads.releases(connection, asked.project_id)
+    versions = dict.fromkeys(row.version for row in releases)
+    menus += _tag_menu(asked, "environment", find_reads.environments(connection))
+    menus += _tag_menu(asked, "release", versions)
+    periods = {period: asked.arguments(period=period) for period in PERIODS}
+    menus.append(_menu("Period", _PERIOD_LABELS, periods, asked.period))
+    orders = {sort: asked.arguments(sort=sort) for sort in SORTS}
+    menus.append(_menu("Order", _SORT_LABELS, orders, asked.sort))
     return tuple(menus)
 
 
+def _tag_menu(asked: Asked, key: str, values: Iterable[str]) -> list[Menu]:
+    """A menu of the values of a tag, where there is a choice."""
+    current = asked.query.only_value(key) or ""
+    known = dict.fromkeys(["", *values, current])
+    if len(known) < 3 and not current:
+        return []
+    labels = {value: one_line(value, 60) if value else "All" for value in known}
+    links = {
+        value: asked.arguments(q=asked.query.with_value(key, value)) for value in known
+    }
+    return [_menu(key.capitalize(), labels, links, current)]
+
+
 def _menu(
-    asked: _Asked, name: str, argument: str, labels: Mapping[Any, str], current: str
+    name: str,
+    labels: Mapping[Any, str],
+    arguments: Mapping[Any, Mapping[str, str]],
+    current: str,
 ) -> Menu:
     options = [
-        Option(label, asked.arguments(**{argument: found}), found == current)
-        for found, label in labels.items()
+        Option(label, arguments[value], value == current)
+        for value, label in labels.items()
     ]
+    # A project that is gone can still be asked for.
     return Menu(name, labels.get(current, current), tuple(options))

@@ -15,13 +15,13 @@ from ..counting import HOUR_SECONDS, hour_of
 DAY_HOURS = 24
 TREND_DAYS = 14
 
-_ROW_STEP, _ROW_HEIGHT = 4, 20
+_ROW_WIDTH, _ROW_HEIGHT = 96, 20
 _DAY_STEP, _DAY_HEIGHT = 14, 44
 
 
 @dataclass(frozen=True)
 class Trend:
-    """The last 24 hours as one SVG path, and the same in words."""
+    """The last hours or days as one SVG path, and the same in words."""
 
     path: str
     label: str
@@ -41,11 +41,14 @@ def day_trend(per_hour: Mapping[int, int], now: float) -> Trend:
     """Return the trend of the 24 hours up to ``now``."""
     last = hour_of(now)
     counts = [per_hour.get(last - back, 0) for back in reversed(range(DAY_HOURS))]
-    total = sum(counts)
-    label = f"{count(total, 'event')} in the last 24 hours"
-    if total:
-        label += f", at most {number(max(counts))} an hour"
-    return Trend(_path(counts), label)
+    return _trend(counts, "24 hours", "an hour")
+
+
+def days_trend(per_day: Mapping[int, int], now: float, days: int) -> Trend:
+    """Return the trend of so many days, in UTC, today last; days count from 1970."""
+    today = hour_of(now) // DAY_HOURS
+    counts = [per_day.get(today - back, 0) for back in reversed(range(days))]
+    return _trend(counts, f"{days} days", "a day")
 
 
 def daily_bars(per_hour: Mapping[int, int], now: float) -> list[Bar]:
@@ -71,10 +74,19 @@ def _bar(place: int, day: int, events: int, most: int, is_today: bool) -> Bar:
     return Bar(place * _DAY_STEP, _DAY_HEIGHT - height, height, label)
 
 
+def _trend(counts: Sequence[int], period: str, step: str) -> Trend:
+    total = sum(counts)
+    label = f"{count(total, 'event')} in the last {period}"
+    if total:
+        label += f", at most {number(max(counts))} {step}"
+    return Trend(_path(counts), label)
+
+
 def _path(counts: Sequence[int]) -> str:
     most = max(counts, default=0)
+    step = _ROW_WIDTH // len(counts)
     return "".join(
-        f"M{place * _ROW_STEP} {_ROW_HEIGHT}v-{height}h3v{height}z"
+        f"M{place * step} {_ROW_HEIGHT}v-{height}h{step - 1}v{height}z"
         for place, events in enumerate(counts)
         if (height := _height(events, most, _ROW_HEIGHT))
     )

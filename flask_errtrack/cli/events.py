@@ -1,0 +1,51 @@
+"""The command that lists events."""
+
+from __future__ import annotations
+
+import json
+import time
+from itertools import islice
+
+import click
+from flask.cli import with_appcontext
+
+from ..words import rfc3339
+from .current import store_of_app
+from .printing import format_option, limit_option, print_table
+from .searching import query_argument, searching
+
+
+@click.command("events")
+@query_argument
+@format_option
+@limit_option
+@with_appcontext
+def events_command(query: tuple[str, ...], style: str, limit: int) -> None:
+    """List the events that are kept, the newest first.
+
+    QUERY narrows them, in the language of the dashboard's search:
+    level:error environment:production user:ada@example.org
+    """
+    from ..tracker.search.events import events_found
+    from ..tracker.search.language import parse
+
+    with store_of_app() as store, searching(), store.reading() as connection:
+        asked = parse(" ".join(query))
+        found = list(islice(events_found(connection, asked, time.time()), limit))
+    rows = [
+        {
+            "event_id": row.event_id,
+            "issue_id": row.issue_id,
+            "received_at": rfc3339(row.received_at),
+        }
+        for row in found
+    ]
+    if style == "json":
+        click.echo(json.dumps(rows, indent=2))
+    elif not rows:
+        click.echo("No such events are kept.")
+    else:
+        titled = [
+            row | {"title": event.title} for row, event in zip(rows, found, strict=True)
+        ]
+        print_table(("event_id", "issue_id", "received_at", "title"), titled)

@@ -1,0 +1,102 @@
+"""Events that a search asks for, and not only their issues: lazily, the newest first.
+
+State, ages and words are those of the issue. Level, tags and user are asked of the
+event itself, which only its payload can tell.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from ...event import Event
+from ..counting import Person, tags_of
+from ..schema import event, group, issue, person
+from .conditions import issues_condition, persons_condition
+from .terms import HasLevel, HasTag, Query, Tag, Term, User
+
+# A row of SQLAlchemy; how it is typed differs between 2.0 and 2.1.
+Record = Any
+
+BATCH_SIZE = 200
+
+
+def events_found(connection: Connection, query: Query, now: float) -> Iterator[Record]:
+    """Yield ``event_id, received_at, issue_id, title`` of the events that are kept.
+
+    :param now: seconds since 1970, for ages.
+    """
+    asked = [term for term in query.terms if _is_about_event(term)]
+    # What holds for no event of an issue holds for none of its events; the opposite
+    # of that says nothing.
+    of_issue = tuple(
+        term
+        for term in query.terms
+        if term not in asked or not (term.is_negated or _is_level(term))
+    )
+    statement = (
+        select(
+            event.c.id,
+            event.c.event_id,
+            event.c.received_at,
+            event.c.payload,
+            group.c.issue_id,
+            issue.c.title,
+        )
+        .join(group, group.c.id == event.c.group_id)
+        .join(issue, issue.c.id == group.c.issue_id)
+        .where(event.c.payload.is_not(None), issues_condition(Query(of_issue), now))
+        .order_by(event.c.id.desc())
+        .limit(BATCH_SIZE)
+    )
+    for term in asked:
+        if isinstance(term.meaning, User) and not term.is_negated:
+            meant = select(person.c.user_hash).where(
+                person.c.project_id == event.c.project_id,
+                persons_condition(term.meaning),
+            )
+            statement = statement.where(event.c.user_hash.in_(meant))
+    batch = connection.execute(statement).all()
+    while batch:
+        for row in batch:
+            content = json.loads(zlib.decompress(row.payload))
+            if all(_holds(term, content) for term in asked):
+                yield row
+        older = statement.where(event.c.id < batch[-1].id)
+        batch = connection.execute(older).all()
+
+
+def _is_about_event(term: Term) -> bool:
+    return isinstance(term.meaning, HasLevel | HasTag | Tag | User)
+
+
+def _is_level(term: Term) -> bool:
+    # An issue has the level of its newest event.
+    return isinstance(term.meaning, HasLevel)
+
+
+def _holds(term: Term, content: Event) -> bool:
+    return _is_true(term, content) is not term.is_negated
+
+
+def _is_true(term: Term, content: Event) -> bool:
+    match term.meaning:
+        case HasLevel(level):
+            return content.get("level", "error") == level
+        case HasTag("user"):
+            return Person.of(content) is not None
+        case HasTag(key):
+            return key in tags_of(content)
+        case Tag(key, value):
+            tags = tags_of(content)
+            return key in tags and value.matches(tags[key])
+        case User(column, value):
+            who = Person.of(content)
+            facts = {} if who is None else who.facts
+            names = facts if column is None else (column,)
+            return any(facts.get(name) and value.matches(facts[name]) for name in names)
+    return True
