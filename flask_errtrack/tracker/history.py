@@ -11,7 +11,21 @@ from sqlalchemy import Connection, insert
 
 from .schema import activity
 
-Kind = Literal["created", "regressed", "unmuted", "line_edited"]
+Kind = Literal[
+    "created",
+    "regressed",
+    "unmuted",
+    "line_edited",
+    "recovered",
+    "resolved",
+    "resolved_next",
+    "reopened",
+    "muted",
+    "noted",
+    "merged",
+    "unmerged",
+    "separated",
+]
 
 # Of these the alerts are to hear.
 _ALERTING: frozenset[Kind] = frozenset({"created", "regressed", "unmuted"})
