@@ -1,0 +1,71 @@
+"""The command about alerts: what was told to whom, and a test."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+from flask import current_app
+from flask.cli import with_appcontext
+
+from ..host import TRACKER_KEY
+from ..words import rfc3339
+from .current import store_of_app
+from .printing import format_option, limit_option, print_table
+
+if TYPE_CHECKING:
+    from ..tracker.embedded import Tracker
+
+_COLUMNS = ("created_at", "status", "rule", "issue_id", "title", "problem")
+
+
+@click.command("alerts")
+@click.option("--test", "is_test", is_flag=True, help="Send a test to each target.")
+@format_option
+@limit_option
+@with_appcontext
+def alerts_command(is_test: bool, style: str, limit: int) -> None:
+    """List the last alerts, or test who is told."""
+    if is_test:
+        _test()
+        return
+    from ..tracker.alerts.listing import last_sendings
+
+    with store_of_app() as store:
+        found = last_sendings(store, limit)
+    rows = [
+        {
+            "created_at": rfc3339(one.created_at),
+            "status": one.status,
+            "rule": one.rule,
+            "issue_id": one.issue_id,
+            "title": one.title,
+            "attempts": one.attempts,
+            "problem": one.problem,
+        }
+        for one in found
+    ]
+    if style == "json":
+        click.echo(json.dumps(rows, indent=2))
+    else:
+        print_table(_COLUMNS, rows)
+
+
+def _test() -> None:
+    from ..tracker.alerts.targets import tell
+
+    with store_of_app():
+        tracker: Tracker = current_app.extensions[TRACKER_KEY]
+    targets = tracker.watchman.targets
+    if not targets:
+        raise click.ClickException(
+            "nobody is told: set the option alerts to a list of apprise URLs, such as "
+            '"mailto://…", or of functions'
+        )
+    answers = tell(targets)
+    for answer in answers:
+        went = f"not told: {answer.problem}" if answer.problem else "told"
+        click.echo(f"{answer.name}: {went}")
+    if any(answer.problem for answer in answers):
+        raise SystemExit(1)

@@ -1,0 +1,33 @@
+"""The routes of alerts: the page, and the button that tests who is told."""
+
+from __future__ import annotations
+
+import time
+
+from flask import Blueprint
+from flask.typing import ResponseReturnValue
+
+from ...access import Access
+from ..alerts.targets import tell
+from ..alerts.watchman import Watchman
+from .alert_pages import alert_list_page
+from .answers import guarded, rendered
+
+_PAGE = "errtrack/alert_list.html"
+
+
+def add_alerts(blueprint: Blueprint, watchman: Watchman, access: Access) -> None:
+    """Add the page of alerts to the dashboard's blueprint."""
+
+    @blueprint.get("/alerts", endpoint="alert_list")
+    @guarded(access)
+    def alert_list() -> ResponseReturnValue:
+        page = alert_list_page(watchman, now=time.time())
+        return rendered(_PAGE, access, page)
+
+    @blueprint.post("/alerts/test", endpoint="test_alerts")
+    @guarded(access, "change")
+    def test_alerts() -> ResponseReturnValue:
+        answers = tell(watchman.targets)
+        page = alert_list_page(watchman, answers=answers, now=time.time())
+        return rendered(_PAGE, access, page)
