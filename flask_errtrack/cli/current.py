@@ -15,7 +15,7 @@ from ..errors import StoreError
 from ..host import CLIENT_KEY, TRACKER_KEY
 
 if TYPE_CHECKING:
-    from ..tracker import Tracker
+    from ..tracker.embedded import Tracker
     from ..tracker.store import Store
 
 
@@ -38,3 +38,13 @@ def store_of_app() -> Iterator[Store]:
         yield tracker.store
     except StoreError as error:
         raise click.ClickException(str(error)) from error
+
+
+def is_without_app() -> bool:
+    """Tell whether the running command is one of the console script ``errtrack``."""
+    return click.get_current_context().find_root().command.name == "errtrack"
+
+
+def spelled(command: str) -> str:
+    """Return how another command is called from here: ``flask errtrack …``."""
+    return f"errtrack {command}" if is_without_app() else f"flask errtrack {command}"

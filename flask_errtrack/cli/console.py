@@ -1,0 +1,99 @@
+"""``errtrack …``: the commands on a tracker's database, without an app.
+
+A tracker of its own is made for them from ``--database-url``, so that each command
+is the same as that of ``flask errtrack …``.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+from flask import Flask
+from flask.cli import ScriptInfo
+
+from ..composition import dismantle
+from ..errors import ConfigError
+from ..version import VERSION
+from . import errtrack_commands
+from .serve import DEFAULT_BASE_URL, serve_command
+
+# These are about an app that sends.
+_OF_AN_APP = frozenset({"test", "outbox", "doctor"})
+# Whoever sets a tracker up makes its database.
+_SETTING_UP = frozenset({"serve", "projects", "login-link", "upgrade"})
+_DEFAULTS = {
+    "login-link": {"base_url": DEFAULT_BASE_URL},
+    "projects": {
+        "base_url": DEFAULT_BASE_URL,
+        "add": {"base_url": DEFAULT_BASE_URL},
+    },
+}
+
+
+@click.group("errtrack")
+@click.version_option(VERSION, prog_name="Flask-ErrTrack")
+@click.option(
+    "--database-url",
+    envvar="ERRTRACK_DATABASE_URL",
+    show_envvar=True,
+    help="Where the tracker keeps its data: sqlite:///path or postgresql://…  "
+    "[default: sqlite:///errtrack.db]",
+)
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    envvar="ERRTRACK_CONFIG_FILE",
+    show_envvar=True,
+    help="Options of the tracker in a TOML file: retention_days = 30",
+)
+@click.pass_context
+def main(context: click.Context, database_url: str | None, config: Path | None) -> None:
+    """Run a tracker for many apps, and look at its errors."""
+    context.default_map = _DEFAULTS
+    # Debug mode would open the dashboard to whoever is on this machine.
+    context.obj = script = ScriptInfo(set_debug_flag=False)
+
+    def create_app() -> Flask:
+        options = {} if config is None else _read(config)
+        if database_url is not None:
+            options["database_url"] = database_url
+        return _tracker(context, {**options, **script.data})
+
+    script.create_app = create_app
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise click.ClickException(f"{path} cannot be read: {error}") from error
+
+
+def _tracker(context: click.Context, options: dict[str, Any]) -> Flask:
+    """Return the tracker with a database, closed when the command ends."""
+    from ..tracker import standalone
+
+    given = options.pop("database_url", standalone.DEFAULT_DATABASE_URL)
+    database_url = standalone.absolute(str(given))
+    path = database_url.removeprefix("sqlite:///")
+    is_old = path == database_url or Path(path).exists()
+    if not is_old and context.invoked_subcommand not in _SETTING_UP:
+        raise click.ClickException(
+            f"there is no tracker's database {path}; name it with "
+            "`errtrack --database-url …` or ERRTRACK_DATABASE_URL"
+        )
+    try:
+        app = standalone.create_app(database_url, **options)
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from error
+    context.call_on_close(lambda: dismantle(app))
+    return app
+
+
+for _name, _command in errtrack_commands.commands.items():
+    if _name not in _OF_AN_APP:
+        main.add_command(_command)
+main.add_command(serve_command)

@@ -1,0 +1,92 @@
+"""The commands about projects: the apps that send to a tracker, and their DSNs."""
+
+from __future__ import annotations
+
+import json
+
+import click
+from flask import current_app, url_for
+from flask.cli import with_appcontext
+
+from ..errors import ConfigError
+from .current import store_of_app
+from .printing import format_option, limit_option, print_table
+
+base_url_option = click.option(
+    "--base-url",
+    default=None,
+    help="Where the app, or the tracker, is served.  "
+    "[default: http://localhost:5000, or SERVER_NAME]",
+)
+
+
+@click.group("projects", invoke_without_command=True)
+@base_url_option
+@format_option
+@limit_option
+@click.pass_context
+def projects_command(
+    context: click.Context, base_url: str | None, style: str, limit: int
+) -> None:
+    """List the apps that send to this tracker, with their DSNs."""
+    if context.invoked_subcommand is None:
+        context.invoke(_print_projects, base_url=base_url, style=style, limit=limit)
+
+
+@with_appcontext
+def _print_projects(base_url: str | None, style: str, limit: int) -> None:
+    from ..tracker import projects
+
+    with store_of_app() as store:
+        found = projects.every(store)[:limit]
+    home = dashboard_url(base_url)
+    rows = [
+        {"id": one.id, "name": one.name, "dsn": projects.dsn_of(one, home)}
+        for one in found
+    ]
+    if style == "json":
+        click.echo(json.dumps(rows, indent=2))
+    else:
+        print_table(("id", "name", "dsn"), rows)
+
+
+@projects_command.command("add")
+@click.argument("name")
+@base_url_option
+@with_appcontext
+def add_command(name: str, base_url: str | None) -> None:
+    """Make a project for one more app, and print its DSN."""
+    from ..tracker import projects
+
+    home = dashboard_url(base_url)
+    try:
+        with store_of_app() as store:
+            made = projects.add(store, name)
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(projects.dsn_of(made, home))
+
+
+def dashboard_url(base_url: str | None) -> str:
+    """Return where the dashboard is.
+
+    :param base_url: where the app is served; None: where ``flask run`` serves it, or
+        what ``SERVER_NAME`` says.
+    :raises ClickException: that is no URL, or the app serves no dashboard.
+    """
+    from ..tracker.projects import checked_base_url
+
+    if "errtrack.issue_list" not in current_app.view_functions:
+        raise click.ClickException(
+            "this app serves no dashboard, and receives nothing: set the option "
+            "dashboard to True"
+        )
+    if base_url is None and not current_app.config["SERVER_NAME"]:
+        base_url = "http://localhost:5000"
+    if base_url is not None:
+        try:
+            base_url = checked_base_url(base_url)
+        except ConfigError as error:
+            raise click.ClickException(str(error)) from error
+    with current_app.test_request_context(base_url=base_url):
+        return url_for("errtrack.issue_list", _external=True)

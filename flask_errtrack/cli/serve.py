@@ -1,0 +1,157 @@
+"""``errtrack serve``: a tracker of its own for many apps, on a production server.
+
+Owns the server, what is told at its start, and how it ends.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+from flask import Flask
+from flask.cli import ScriptInfo
+
+from ..access import login_token
+from ..errors import StoreError
+from ..host import KEYS_KEY, TRACKER_KEY
+from .projects import dashboard_url
+
+if TYPE_CHECKING:
+    from ..tracker.embedded import Tracker
+
+DEFAULT_PORT = 9000
+DEFAULT_BASE_URL = f"http://127.0.0.1:{DEFAULT_PORT}"
+# Above what ingest takes; a server would keep a body of a gigabyte on the disk first.
+_MAX_BODY_BYTES = 8 * 1024 * 1024
+_MAX_CONNECTIONS = 1000
+_ANY_HOST = ("", "0.0.0.0", "::")
+
+
+@click.command("serve")
+@click.option("--host", default="127.0.0.1", show_default=True, help="To listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=DEFAULT_PORT,
+    show_default=True,
+    help="To listen on; 0: any that is free.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(1, 256),
+    default=8,
+    show_default=True,
+    help="How many requests are handled at once.",
+)
+@click.option("--base-url", help="Where people and apps find it, if not there.")
+@click.option("--url-prefix", help="The path below which it answers: /errors.")
+@click.option(
+    "--trusted-proxies",
+    type=click.IntRange(0, 10),
+    help="How many proxies in front of it set X-Forwarded-For and its like.",
+)
+@click.pass_obj
+def serve_command(
+    script: ScriptInfo,
+    /,
+    host: str,
+    port: int,
+    threads: int,
+    base_url: str | None,
+    **options: str | int | None,
+) -> None:
+    """Run a tracker for many apps.
+
+    ERRTRACK_PASSWORD lets people in by a password, ERRTRACK_SECRET_KEY signs log-ins.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    script.data.update(given)
+    app = script.load_app()
+    tracker: Tracker = app.extensions[TRACKER_KEY]
+    try:
+        tracker.store.check()
+        listener = _listener(host, port)
+        server = _server(app, listener, threads)
+        greeting = _greeting(app, base_url or _url_of(host, listener))
+    except StoreError as error:
+        raise click.ClickException(str(error)) from error
+    with _ending_well(server):
+        click.echo(greeting)
+        server.run()
+    click.echo("Stopped.")
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except (OSError, UnicodeError) as error:
+        raise click.ClickException(
+            f"cannot listen on {host}:{port}: {error}"
+        ) from error
+
+
+def _url_of(host: str, listener: socket.socket) -> str:
+    """Return where a browser on this machine finds what listens."""
+    name = "localhost" if host in _ANY_HOST else host
+    name = f"[{name}]" if ":" in name else name
+    return f"http://{name}:{listener.getsockname()[1]}"
+
+
+def _server(app: Flask, listener: socket.socket, threads: int) -> Any:
+    try:
+        from waitress.server import create_server
+    except ModuleNotFoundError:
+        raise click.ClickException(
+            'the server is not installed: run pip install "Flask-ErrTrack[server]"'
+        ) from None
+    # It warns of each request that has to wait for a thread.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    return create_server(
+        app,
+        sockets=[listener],
+        threads=threads,
+        connection_limit=_MAX_CONNECTIONS,
+        max_request_body_size=_MAX_BODY_BYTES,
+        # The app itself knows which proxies to trust.
+        clear_untrusted_proxy_headers=False,
+        ident=None,
+    )
+
+
+def _greeting(app: Flask, base_url: str) -> str:
+    from ..tracker import projects
+
+    tracker: Tracker = app.extensions[TRACKER_KEY]
+    with app.app_context():
+        home = dashboard_url(base_url)
+        first = projects.every(tracker.store)[0]
+        token = login_token(app.extensions[KEYS_KEY]())
+    return (
+        f"Tracker:  {home}\n"
+        f"DSN:      {projects.dsn_of(first, home)}  ({first.name})\n"
+        f"Log in:   {home}login?token={token}  (good for ten minutes)"
+    )
+
+
+@contextmanager
+def _ending_well(server: Any) -> Iterator[None]:
+    """Let ctrl-C, or a supervisor's SIGTERM, end what runs inside."""
+
+    def end(*_: object) -> NoReturn:
+        raise SystemExit(0)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        with suppress(SystemExit, KeyboardInterrupt):
+            yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        for channel in list(server.active_channels.values()):
+            channel.handle_close()
+        server.close()

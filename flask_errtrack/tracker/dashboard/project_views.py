@@ -1,0 +1,71 @@
+"""The routes of projects: the list, the form for one more, how to set one up.
+
+Knows no SQL, and nothing of how a page looks.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from flask import Blueprint, make_response, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from ...access import Access
+from ...errors import ConfigError
+from .. import projects
+from ..store import Store
+from .answers import View, guarded, message, rendered
+from .project_pages import project_list_page, project_setup_page
+from .reads import MAX_ID
+
+_LIST = "errtrack/project_list.html"
+
+
+def add_projects(blueprint: Blueprint, store: Store, access: Access) -> None:
+    """Add the pages of projects to the dashboard's blueprint."""
+
+    @blueprint.get("/projects", endpoint="project_list")
+    @guarded(access)
+    @_with_base_url
+    def project_list(base_url: str) -> ResponseReturnValue:
+        page = project_list_page(store, base_url, time.time())
+        return rendered(_LIST, access, page)
+
+    @blueprint.post("/projects", endpoint="add_project")
+    @guarded(access, "change")
+    @_with_base_url
+    def add_project(base_url: str) -> ResponseReturnValue:
+        name = request.form.get("name", "")
+        try:
+            made = projects.add(store, name)
+        except ConfigError as error:
+            problem = str(error)
+            page = project_list_page(store, base_url, time.time(), name, problem)
+            return make_response(rendered(_LIST, access, page), 400)
+        return redirect(url_for(".project", project_id=made.id), 303)
+
+    @blueprint.get(f"/projects/<int(max={MAX_ID}):project_id>", endpoint="project")
+    @guarded(access)
+    @_with_base_url
+    def project(base_url: str, project_id: int) -> ResponseReturnValue:
+        page = project_setup_page(store, project_id, base_url, time.time())
+        if page is None:
+            text = f"There is no project {project_id} here."
+            return message(404, "No such project", text)
+        return rendered("errtrack/project_setup.html", access, page)
+
+
+def _with_base_url(view: Callable[..., ResponseReturnValue]) -> View:
+    """Tell a view where the dashboard is, as its reader has found it."""
+
+    @wraps(view)
+    def answer(**arguments: Any) -> ResponseReturnValue:
+        if not request.host:
+            text = "The request names no host that can be read: no DSN can be told."
+            return message(400, "Where is this?", text)
+        return view(url_for(".issue_list", _external=True), **arguments)
+
+    return answer
