@@ -19,7 +19,7 @@ from statistics import median, quantiles
 
 from flask_errtrack.transports import BackgroundTransport
 
-from . import delivery
+from . import delivery, tracker
 from .shop import Row, Shop, added, in_turns, quiet_log
 
 
@@ -119,7 +119,13 @@ def measure(errors: int, rounds: int) -> Iterator[Row]:
                 shop.errtrack.close()
 
 
-PARTS = {"app": measure, "delivery": delivery.measure}
+PARTS: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
+    "app": lambda given: measure(given.errors, given.rounds),
+    "delivery": lambda given: delivery.measure(given.errors, given.rounds),
+    "tracker": lambda given: tracker.measure(
+        given.errors, given.rounds, given.dsn, given.events
+    ),
+}
 
 
 def main() -> None:
@@ -128,12 +134,20 @@ def main() -> None:
     parser.add_argument("part", nargs="?", choices=PARTS, help="default: all parts")
     parser.add_argument("--errors", type=int, default=5000, help="default: 5000")
     parser.add_argument("--rounds", type=int, default=40, help="default: 40")
+    parser.add_argument("--dsn", help="tracker: measure this server instead of ours")
+    parser.add_argument(
+        "--events",
+        type=int,
+        nargs="+",
+        default=tracker.SIZES,
+        help="tracker: sizes of the databases; default: 10000 100000",
+    )
     arguments = parser.parse_args()
     print(f"Python {sys.version.split()[0]}, {os.cpu_count()} cores")
     show: Callable[..., str] = "{:<40} {:>12}   {}".format
     for name, part in PARTS.items():
         if arguments.part in (None, name):
-            for row in part(arguments.errors, arguments.rounds):
+            for row in part(arguments):
                 print(show(*row), flush=True)
 
 

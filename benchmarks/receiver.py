@@ -1,0 +1,74 @@
+"""The tracker as a process of its own: ``python -m benchmarks.receiver DATABASE_URL``.
+
+As ``errtrack serve`` runs it, but without a quota: what is measured is how much it
+can take.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import PIPE, Popen
+
+from flask import Blueprint, Flask
+from waitress.server import create_server
+
+from flask_errtrack.tracker import projects
+from flask_errtrack.tracker.ingest.quota import Quota
+from flask_errtrack.tracker.ingest.views import add_ingest
+from flask_errtrack.tracker.store import Store
+
+THREADS = 8
+_NO_END = 1e12
+
+
+class Receiver:
+    """A running tracker."""
+
+    def __init__(self, process: Popen[str]) -> None:
+        assert process.stdout is not None
+        self._process = process
+        #: Where it takes events.
+        self.dsn = process.stdout.readline().strip()
+
+    def resident_mebibytes(self) -> float:
+        """Return how much memory it holds; 0 where that cannot be known."""
+        status = Path(f"/proc/{self._process.pid}/status")
+        if not status.is_file():
+            return 0.0
+        line = next(x for x in status.read_text().splitlines() if x.startswith("VmRSS"))
+        return int(line.split()[1]) / 1024
+
+
+@contextmanager
+def running(database_url: str) -> Iterator[Receiver]:
+    """Run a tracker with a database."""
+    command = [sys.executable, "-m", __name__, database_url]
+    with Popen(command, stdout=PIPE, text=True) as process:
+        try:
+            yield Receiver(process)
+        finally:
+            process.kill()
+
+
+def main() -> None:
+    """Serve until killed; say the DSN first."""
+    store = Store(sys.argv[1])
+    app = Flask(__name__)
+    blueprint = Blueprint("errtrack", __name__)
+    add_ingest(blueprint, store, Quota(_NO_END, _NO_END))
+    app.register_blueprint(blueprint)
+    listener = socket.create_server(("127.0.0.1", 0))
+    home = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server = create_server(app, sockets=[listener], threads=THREADS)
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    print(projects.dsn_of(projects.every(store)[0], home), flush=True)
+    server.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+"""A tracker's database with any number of events, made quickly.
+
+Most issues are small and a few are huge, as in life. What recording would have
+written is written straight into the tables.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Table, insert
+
+from flask_errtrack.event import Event
+from flask_errtrack.tracker import schema
+from flask_errtrack.tracker.counting import hour_of
+from flask_errtrack.tracker.grouping import search_text_of
+from flask_errtrack.tracker.normalize import normalize_event
+from flask_errtrack.tracker.placing import Arrival
+from flask_errtrack.tracker.store import Store
+
+MAX_EVENTS_PER_ISSUE = 200
+EVENTS_PER_ISSUE = 100
+EVENTS_PER_USER = 20
+DAYS = 30
+RELEASES = 12
+_BATCH = 10_000
+
+_Row = dict[str, Any]
+
+
+class Filling:
+    """What is to be written, all by chance, and the same each time.
+
+    :param samples: normal events, of which the issues are made.
+    """
+
+    def __init__(self, samples: Sequence[Event], events: int, now: float) -> None:
+        self._chance = random.Random(events)
+        self._now = now
+        self.events = events
+        self.issues = max(events // EVENTS_PER_ISSUE, 1)
+        self.users = max(events // EVENTS_PER_USER, 1)
+        self._arrivals = [
+            Arrival.of(normalize_event({**sample}, now), 1, now) for sample in samples
+        ]
+        self._counts: Counter[int] = Counter()
+        self._hours: Counter[tuple[int, int]] = Counter()
+        self._tags: Counter[tuple[int, str, str]] = Counter()
+        self._users: set[tuple[int, int]] = set()
+
+    def fill(self, store: Store) -> None:
+        """Write everything into an empty tracker."""
+        _write(store, schema.release, self._releases())
+        _write(store, schema.person, map(self._person, range(self.users)))
+        _write(store, schema.issue, map(self._issue, range(self.issues)))
+        _write(store, schema.group, map(self._group, range(self.issues)))
+        _write(store, schema.event, map(self._event, range(self.events)))
+        _write(store, schema.group_hour, self._rows_of_hours())
+        _write(store, schema.group_user, self._rows_of_users())
+        _write(store, schema.group_tag, self._rows_of_tags())
+        store.write(self._sum_up)
+
+    def _event(self, number: int) -> _Row:
+        """Return an event, and count it."""
+        chance = self._chance
+        # The third power: a few issues get very many of the events, most get few.
+        place = int(self.issues * chance.random() ** 3)
+        user = int(self.users * chance.random() ** 2)
+        age_seconds = DAYS * 86400 * chance.random()
+        received_at = self._now - age_seconds
+        self._counts[place] += 1
+        self._hours[place, hour_of(received_at)] += 1
+        self._users.add((place, user))
+        release = int(RELEASES * (1 - age_seconds / (DAYS * 86400)))
+        for key, value in (
+            ("environment", "production"),
+            ("release", f"1.{release}"),
+            ("server_name", f"web-{number % 4}"),
+            ("shop", f"shop-{user % 50}"),
+        ):
+            self._tags[place, key, value] += 1
+        is_kept = self._counts[place] <= MAX_EVENTS_PER_ISSUE
+        arrival = self._arrivals[place % len(self._arrivals)]
+        return {
+            "project_id": 1,
+            "event_id": chance.randbytes(16).hex(),
+            "group_id": place + 1,
+            "received_at": received_at,
+            "is_landmark": False,
+            "user_hash": _hash("user", user),
+            "payload": arrival.payload if is_kept else None,
+        }
+
+    def _issue(self, place: int) -> _Row:
+        arrival = self._arrivals[place % len(self._arrivals)]
+        title = f"{arrival.facts['title']} ({place})"
+        states = ("unresolved", "unresolved", "unresolved", "resolved", "muted")
+        return {
+            **arrival.facts,
+            "id": place + 1,
+            "project_id": 1,
+            "title": title,
+            "status": states[place % len(states)],
+            "is_regressed": place % 50 == 0,
+            "status_changed_at": self._now,
+            "event_count": 0,
+            "user_count": 0,
+            "first_seen": self._now - DAYS * 86400,
+            "last_seen": self._now - place * 60.0,
+            "first_release": f"1.{place % RELEASES}",
+            "regressed_release": "",
+        }
+
+    def _group(self, place: int) -> _Row:
+        arrival = self._arrivals[place % len(self._arrivals)]
+        same = ("project_id", "first_seen", "last_seen", "title", "first_release")
+        issue = self._issue(place)
+        return {
+            **arrival.facts,
+            **{name: issue[name] for name in same},
+            "id": place + 1,
+            "hash": _hash("group", place),
+            "coarse_hash": _hash("place", place),
+            "version": 1,
+            "issue_id": place + 1,
+            "words": arrival.grouping.words,
+            "event_count": 0,
+            "search_text": f"{search_text_of(arrival.content)} ({place})",
+        }
+
+    def _person(self, number: int) -> _Row:
+        return {
+            "project_id": 1,
+            "user_hash": _hash("user", number),
+            "user_id": str(number),
+            "email": f"user-{number}@example.org",
+            "username": f"user-{number}",
+            "ip_address": "",
+            "search_text": f"{number}\nuser-{number}@example.org\nuser-{number}",
+        }
+
+    def _releases(self) -> Iterator[_Row]:
+        for number in range(RELEASES):
+            first_seen = self._now - (RELEASES - number) * DAYS * 86400 / RELEASES
+            yield {
+                "project_id": 1,
+                "version": f"1.{number}",
+                "first_seen": first_seen,
+            }
+
+    def _rows_of_hours(self) -> Iterator[_Row]:
+        for (place, hour), events in self._hours.items():
+            yield {"group_id": place + 1, "hour": hour, "event_count": events}
+
+    def _rows_of_users(self) -> Iterator[_Row]:
+        for place, user in self._users:
+            yield {"group_id": place + 1, "user_hash": _hash("user", user)}
+
+    def _rows_of_tags(self) -> Iterator[_Row]:
+        for (place, key, value), events in self._tags.items():
+            yield {
+                "group_id": place + 1,
+                "key": key,
+                "value": value,
+                "event_count": events,
+            }
+
+    def _sum_up(self, connection: Any) -> None:
+        connection.exec_driver_sql(
+            "UPDATE errtrack_group SET event_count = (SELECT sum(event_count) "
+            "FROM errtrack_group_hour h WHERE h.group_id = errtrack_group.id)"
+            " WHERE id IN (SELECT group_id FROM errtrack_group_hour)"
+        )
+        connection.exec_driver_sql(
+            "UPDATE errtrack_issue SET event_count = (SELECT event_count "
+            "FROM errtrack_group g WHERE g.id = errtrack_issue.id), user_count = "
+            "(SELECT count(*) FROM errtrack_group_user u "
+            "WHERE u.group_id = errtrack_issue.id)"
+        )
+
+
+def _write(store: Store, table: Table, rows: Iterable[_Row]) -> None:
+    waiting = iter(rows)
+    while batch := list(islice(waiting, _BATCH)):
+        store.write(lambda connection: connection.execute(insert(table), batch))
+
+
+def _hash(kind: str, number: int) -> str:
+    return hashlib.sha1(f"{kind} {number}".encode(), usedforsecurity=False).hexdigest()

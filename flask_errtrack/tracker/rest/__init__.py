@@ -1,0 +1,1 @@
+"""The JSON API below ``/api/0/``: for scripts, which come with a token."""

@@ -1,0 +1,173 @@
+"""The routes of the API that read: projects, issues, their events, one event.
+
+``docs/api_json.rst`` describes them; a test keeps the two together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from flask import Blueprint, Response, request, url_for
+from sqlalchemy import ColumnElement, Select, select
+
+from .. import schema
+from ..dashboard import reads
+from ..schema import MAX_ID
+from ..search.conditions import issues_condition
+from ..search.language import parse
+from ..shapes import (
+    Shape,
+    activity_shape,
+    content_of,
+    event_shape,
+    project_shape,
+)
+from ..store import Store
+from .answers import (
+    DEFAULT_LIMIT,
+    MAX_LIMIT,
+    Fault,
+    Keys,
+    answer_of,
+    answering,
+    error,
+    known_issue,
+    link_to,
+    linked_issue,
+    number_asked,
+)
+from .changes import add_changes
+
+ROOT = "/api/0"
+ISSUE = f"{ROOT}/issues/<int:issue_id>"
+# Who reads further has another purpose, and `errtrack export`.
+_MAX_PAGE = 1000
+_MAX_HISTORY = 100
+
+_ORDERS: Mapping[str, ColumnElement[Any]] = {
+    "last_seen": schema.issue.c.last_seen,
+    "first_seen": schema.issue.c.first_seen,
+    "events": schema.issue.c.event_count,
+    "users": schema.issue.c.user_count,
+}
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+def add_api(blueprint: Blueprint, store: Store, keys: Keys) -> None:
+    """Add the API to a blueprint.
+
+    :param keys: those that sign tokens, asked for anew each time.
+    """
+    _add_lists(blueprint, store, keys)
+    _add_issue(blueprint, store, keys)
+    _add_event(blueprint, store, keys)
+    add_changes(blueprint, store, keys, ISSUE)
+
+    @blueprint.route(f"{ROOT}/<path:rest>", endpoint="api_unknown", methods=_METHODS)
+    def api_unknown(rest: str) -> Response:
+        return error(404, f"there is no {request.method} {ROOT}/{rest:.200}")
+
+
+def _add_lists(blueprint: Blueprint, store: Store, keys: Keys) -> None:
+    @blueprint.get(f"{ROOT}/projects", endpoint="api_projects")
+    @answering(keys, store)
+    def api_projects() -> list[Shape]:
+        query = select(schema.project).order_by(schema.project.c.id)
+        with store.reading() as connection:
+            return [project_shape(row) for row in connection.execute(query)]
+
+    @blueprint.get(f"{ROOT}/issues", endpoint="api_issues")
+    @answering(keys, store)
+    def api_issues() -> Response:
+        limit = number_asked("limit", DEFAULT_LIMIT, MAX_LIMIT)
+        page = number_asked("page", 1, _MAX_PAGE)
+        query = (
+            select(schema.issue)
+            .where(*_conditions(store.now()))
+            .order_by(_order().desc(), schema.issue.c.id.desc())
+            .limit(limit + 1)
+            .offset((page - 1) * limit)
+        )
+        with store.reading() as connection:
+            rows = connection.execute(query).all()
+        links = [link_to("prev", {"page": page - 1})] if page > 1 else []
+        if len(rows) > limit and page < _MAX_PAGE:
+            links.append(link_to("next", {"page": page + 1}))
+        found = [linked_issue(row) for row in rows[:limit]]
+        return answer_of(found, link=", ".join(links))
+
+
+def _add_issue(blueprint: Blueprint, store: Store, keys: Keys) -> None:
+    @blueprint.get(ISSUE, endpoint="api_issue")
+    @answering(keys, store)
+    def api_issue(issue_id: int) -> Shape:
+        happened = schema.activity.c
+        history = (
+            select(schema.activity)
+            .where(happened.issue_id == issue_id)
+            .order_by(happened.id.desc())
+            .limit(_MAX_HISTORY)
+        )
+        with store.reading() as connection:
+            rows = connection.execute(history).all()
+        found = known_issue(store, issue_id)
+        return found | {"history": [activity_shape(row) for row in rows]}
+
+    @blueprint.get(f"{ISSUE}/events", endpoint="api_events")
+    @answering(keys, store)
+    def api_events(issue_id: int) -> Response:
+        limit = number_asked("limit", DEFAULT_LIMIT, MAX_LIMIT)
+        before = number_asked("before", MAX_ID, MAX_ID)
+        query = _events_of(issue_id).where(schema.event.c.id < before)
+        known_issue(store, issue_id)
+        with store.reading() as connection:
+            rows = connection.execute(query.limit(limit + 1)).all()
+        found = [_event(row) for row in rows[:limit]]
+        more = len(rows) > limit
+        link = link_to("next", {"before": rows[limit - 1].id}) if more else None
+        return answer_of(found, link=link)
+
+
+def _add_event(blueprint: Blueprint, store: Store, keys: Keys) -> None:
+    @blueprint.get(f"{ROOT}/events/<string(length=32):event_id>", endpoint="api_event")
+    @answering(keys, store)
+    def api_event(event_id: str) -> Shape:
+        with store.reading() as connection:
+            row = reads.event(connection, event_id.lower())
+        if row is None:
+            raise Fault(404, f"no event {event_id} is kept here")
+        return _event(row) | {"event": content_of(row)}
+
+
+def _events_of(issue_id: int) -> Select[Any]:
+    """The events of an issue that are kept, the newest first."""
+    event, group = schema.event.c, schema.group.c
+    columns = event.id, event.event_id, event.project_id, event.received_at
+    return (
+        select(*columns, group.issue_id)
+        .join(schema.group, group.id == event.group_id)
+        .where(group.issue_id == issue_id, event.payload.is_not(None))
+        .order_by(event.id.desc())
+    )
+
+
+def _conditions(now: float) -> Iterator[ColumnElement[bool]]:
+    """What the issues of a list have in common."""
+    yield issues_condition(parse(request.args.get("query", "")), now)
+    project_id = number_asked("project", 0, MAX_ID)
+    if project_id:
+        yield schema.issue.c.project_id == project_id
+
+
+def _order() -> ColumnElement[Any]:
+    asked = request.args.get("sort", "last_seen")
+    if asked not in _ORDERS:
+        known = ", ".join(_ORDERS)
+        raise Fault(400, f"sort is {asked!r:.60}; expected one of {known}")
+    return _ORDERS[asked]
+
+
+def _event(row: Any) -> Shape:
+    page = url_for(".event", event_id=row.event_id, _external=True)
+    return event_shape(row) | {"url": page}

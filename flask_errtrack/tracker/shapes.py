@@ -1,0 +1,77 @@
+"""The tracker's rows as other programs see them, in the API and in an export.
+
+Plain dicts, ready for JSON; times are RFC 3339 UTC. Whoever changes a name here
+breaks somebody's script.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from typing import Any
+
+from ..words import rfc3339
+
+Shape = dict[str, Any]
+# A row of SQLAlchemy; how it is typed differs between 2.0 and 2.1.
+Record = Any
+
+
+def project_shape(row: Record) -> Shape:
+    """Describe a project, without the key with which anybody could send to it."""
+    return {"id": row.id, "name": row.name}
+
+
+def issue_shape(row: Record) -> Shape:
+    """Describe an issue by a row of its table."""
+    return {
+        "id": row.id,
+        "project_id": row.project_id,
+        "title": row.title,
+        "culprit": row.culprit,
+        "level": row.level,
+        "status": row.status,
+        "is_regressed": row.is_regressed,
+        "events": row.event_count,
+        "users": row.user_count,
+        "first_seen": rfc3339(row.first_seen),
+        "last_seen": rfc3339(row.last_seen),
+        "environment": row.environment,
+        "release": row.release,
+        "first_release": row.first_release,
+    }
+
+
+def event_shape(row: Record) -> Shape:
+    """Describe an event by its row, with ``issue_id``, but not what is in it."""
+    return {
+        "event_id": row.event_id,
+        "project_id": row.project_id,
+        "issue_id": row.issue_id,
+        "received_at": rfc3339(row.received_at),
+    }
+
+
+def content_of(row: Record) -> Shape:
+    """Return what is in an event that is kept."""
+    found: Shape = json.loads(zlib.decompress(row.payload))
+    return found
+
+
+def report_shape(row: Record) -> Shape:
+    """Describe what a person wrote, by its row, with ``issue_id``."""
+    return event_shape(row) | {
+        "name": row.name,
+        "email": row.email,
+        "comments": row.comments,
+    }
+
+
+def activity_shape(row: Record) -> Shape:
+    """Describe what happened to an issue."""
+    return {
+        "time": rfc3339(row.happened_at),
+        "kind": row.kind,
+        "actor": row.actor,
+        "detail": row.detail,
+    }
