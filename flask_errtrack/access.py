@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-import flask_login
 from flask import Request, Response, current_app, request
 
 from .errors import guard
@@ -111,7 +110,10 @@ def _user() -> Any:
     """The Flask-Login user of the running request; None without Flask-Login."""
     if not hasattr(current_app, "login_manager"):
         return None
-    return flask_login.current_user._get_current_object()
+    # Whoever has a login manager has imported it.
+    from flask_login import current_user
+
+    return current_user._get_current_object()
 
 
 def is_local(request: Request) -> bool:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from . import options as check
+from .alert_rules import DEFAULT_RULES, Rule, rules_of
 from .dsn import Dsn
 from .options import checked, option
 from .sources import gathered
@@ -276,6 +277,27 @@ class Config:
     )
     retention_days: int = option(
         "Tracker", 90, check.number(1, whole=True), "How long events are kept."
+    )
+    alerts: Sequence[str | Callable[[Any], object]] = option(
+        "Tracker",
+        (),
+        check.list_of(check.alert_target, "apprise URLs and callables"),
+        "Who is told of issues: apprise URLs, and callables that get the alert.",
+        confidential=True,
+    )
+    alert_rules: Sequence[Rule] = option(
+        "Tracker",
+        rules_of(DEFAULT_RULES),
+        rules_of,
+        "When they are told.",
+        shown='["new", "regressed"]',
+    )
+    dashboard_url: str | None = option(
+        "Tracker",
+        None,
+        check.optional(check.web_url),
+        "Where people find the dashboard, for the links in alerts.",
+        shown="where SERVER_NAME says",
     )
 
     @classmethod

@@ -6,6 +6,8 @@
     ├── ConfigError (ValueError)      set-up: an option is unknown or wrong
     │   └── BadDsn                    the DSN cannot be read
     ├── EnvelopeError (ValueError)    bytes that are not a Sentry envelope
+    ├── SearchError (ValueError)      a search that cannot be meant
+    ├── ActionError (ValueError)      what a person wants cannot be done to an issue
     ├── TransportError                not delivered now, worth another try
     │   └── StoreError                the tracker's database does not work
     ├── Busy                          another process has the outbox all the time
@@ -45,6 +47,14 @@ class BadDsn(ConfigError):
 
 class EnvelopeError(ErrTrackError, ValueError):
     """Bytes that do not follow the envelope framing."""
+
+
+class SearchError(ErrTrackError, ValueError):
+    """A search asks for something that cannot be meant. The message is a sentence."""
+
+
+class ActionError(ErrTrackError, ValueError):
+    """What a person wants done to issues cannot be. The message is a sentence."""
 
 
 class TransportError(ErrTrackError):

@@ -33,6 +33,8 @@ class Health:
         None if there is no tracker.
     :param is_open: tells whether the running request may see details.
     :param clock: in seconds.
+    :param describe_store: returns what there is to tell of the tracker, as JSON has
+        it; raises StoreError as ``check_store`` does.
     """
 
     def __init__(
@@ -41,8 +43,10 @@ class Health:
         check_store: Callable[[], None] | None,
         is_open: Callable[[], bool],
         clock: Callable[[], float] = time.monotonic,
+        describe_store: Callable[[], dict[str, Any]] | None = None,
     ) -> None:
         self._client = client
+        self._describe_store = describe_store
         self._check_store = check_store
         self._is_open = is_open
         self._clock = clock
@@ -53,16 +57,32 @@ class Health:
         """Add the endpoint to the extension's blueprint."""
         blueprint.add_url_rule("/health", "health", self._answer)
 
+    def delivery(self) -> dict[str, Any]:
+        """Return how delivery goes, as JSON has it; times are RFC 3339 UTC."""
+        sight, now = self._look(), time.time()
+        dropped = dict(sight.dropped or self._client.dropped)
+        return sight.details(now) | {"dropped": dropped}
+
     def _answer(self) -> Response:
         sight, now = self._look(), time.time()
         body: dict[str, Any] = {"status": "failing" if sight.fails(now) else "ok"}
         if self._is_open():
-            body |= sight.details(now)
-            body["dropped"] = dict(sight.dropped or self._client.dropped)
+            body |= self.delivery()
+            if not sight.store_problem and (tracker := self._tracker()):
+                body["tracker"] = tracker
         response = jsonify(body)
         response.status_code = 503 if sight.fails(now) else 200
         response.headers["Cache-Control"] = "no-store"
         return response
+
+    def _tracker(self) -> dict[str, Any] | None:
+        """What there is to tell of the tracker; None if it has broken just now."""
+        if self._describe_store is None or not self._client.is_enabled:
+            return None
+        try:
+            return self._describe_store()
+        except StoreError:
+            return None
 
     def _look(self) -> _Sight:
         """Look anew, or remember."""

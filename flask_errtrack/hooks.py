@@ -7,6 +7,7 @@ own ``wsgi_app`` (teardown, error handlers that fail, middleware), around its
 
 from __future__ import annotations
 
+import select
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -194,7 +195,9 @@ class AppHooks:
         self._client.end_request()
 
     def _tear_down_context(self, error: BaseException | None) -> None:
-        self._see_end(_error_of_command() if error is None else error)
+        error = _error_of_command() if error is None else error
+        if not (isinstance(error, BrokenPipeError) and _is_reader_gone()):
+            self._see_end(error)
 
     def _see_end(self, error: BaseException | None) -> None:
         if error is not None and _is_error(error):
@@ -235,6 +238,16 @@ def _error_of_command() -> BaseException | None:
             if frame.f_code is click.Context.__exit__.__code__:
                 return error
     return None
+
+
+def _is_reader_gone() -> bool:
+    """Whether nobody reads the standard output any more: ``flask … | head -1``."""
+    try:
+        poll = select.poll()
+        poll.register(sys.stdout, 0)
+    except (AttributeError, OSError, ValueError):  # Windows, or not a file at all
+        return False
+    return bool(poll.poll(0))
 
 
 class WatchedWsgiApp:

@@ -11,6 +11,7 @@ import inspect
 import os
 import re
 from collections.abc import Callable, Collection, Mapping
+from importlib.util import find_spec
 from logging import getLevelNamesMapping
 from typing import Any
 
@@ -192,6 +193,25 @@ def log_level(value: Any) -> int:
     if isinstance(level, bool) or not isinstance(level, int):
         raise ValueError('a logging level such as logging.ERROR or "ERROR"')
     return level
+
+
+def alert_target(value: Any) -> Any:
+    """An apprise URL or a callable; apprise must be there for the first."""
+    if callable(value):
+        return value
+    if not isinstance(value, str) or not re.match("[A-Za-z][A-Za-z0-9]*://.", value):
+        raise ValueError('an apprise URL such as "mailto://…", or a callable')
+    if find_spec("apprise") is None:
+        raise ConfigError(
+            'apprise is not installed: run pip install "Flask-ErrTrack[alerts]"'
+        )
+    return value
+
+
+def web_url(value: Any) -> str:
+    if not isinstance(value, str) or not re.match("https?://[^/]", value):
+        raise ValueError('a URL such as "https://shop.example/errtrack"')
+    return value.rstrip("/")
 
 
 TEXT = instance_of(str, "a text")

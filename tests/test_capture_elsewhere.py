@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 
 import click
 import pytest
 from flask import Flask, copy_current_request_context
+from flask.cli import ScriptInfo
 from places import (
     Broken,
     fail,
@@ -65,6 +68,30 @@ def test_the_ways_to_end_a_command_are_no_events(
     result = app.test_cli_runner().invoke(args=["restock"])
     assert result.exit_code == status
     assert sent.events == []
+
+
+@pytest.mark.parametrize("is_read", [True, False])
+def test_a_command_whose_reader_has_left_is_no_event(
+    app: Flask, sent: MemoryTransport, is_read: bool
+) -> None:
+    @app.cli.command()
+    def restock() -> None:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    reader, writer = os.pipe()
+    if not is_read:
+        os.close(reader)
+    with os.fdopen(writer, "w") as pipe, redirect_stdout(pipe):
+        script = ScriptInfo(create_app=lambda: app)
+        # What click does itself, but on a standard output of ours.
+        with (
+            suppress(BrokenPipeError),
+            restock.make_context("restock", [], obj=script) as context,
+        ):
+            restock.invoke(context)
+    assert types_of(sent) == (["BrokenPipeError"] if is_read else [])
+    if is_read:
+        os.close(reader)
 
 
 def test_an_error_that_a_command_handles_is_no_event(

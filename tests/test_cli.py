@@ -248,7 +248,7 @@ def test_commands_about_issues_say_that_the_events_are_elsewhere(
 
 def test_prune_and_upgrade_say_what_they_did(app: Flask) -> None:
     assert run(app, "upgrade").output == "The tracker's tables are up to date.\n"
-    assert run(app, "prune").output == "0 events were deleted.\n"
+    assert run(app, "prune").output.startswith("0 events were deleted.\n")
 
 
 def filled(app: Flask, page: Page) -> None:

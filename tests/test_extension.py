@@ -13,6 +13,7 @@ from places import fail, visit
 from werkzeug.exceptions import HTTPException
 
 from flask_errtrack import Client, ErrTrack
+from flask_errtrack.dsn import Dsn
 from flask_errtrack.transports import BackgroundTransport, MemoryTransport
 
 
@@ -63,6 +64,49 @@ def test_the_public_dsn_has_no_secret(make_app: MakeApp) -> None:
 
 def test_without_a_dsn_there_is_no_public_one(app: Flask, errtrack: ErrTrack) -> None:
     assert errtrack.public_dsn is None
+    with app.test_request_context():
+        assert errtrack.public_dsn is None
+
+
+def test_the_public_dsn_leads_to_the_tracker_of_the_app(make_app: MakeApp) -> None:
+    errtrack = ErrTrack()
+    app = make_app(errtrack=errtrack)
+    assert errtrack.public_dsn is None
+    with app.test_request_context(base_url="https://shop.example"):
+        dsn = Dsn.parse(errtrack.public_dsn or "")
+    assert dsn.place == "shop.example/errtrack/1"
+    item = {"message": "From a browser"}
+    answer = app.test_client().post(
+        f"/errtrack/api/1/store/?sentry_key={dsn.public_key}", json=item
+    )
+    assert answer.status_code == 200
+    result = app.test_cli_runner().invoke(args=["errtrack", "issues"])
+    assert "From a browser" in result.output
+
+
+def test_outside_of_a_request_the_server_name_says_where(make_app: MakeApp) -> None:
+    errtrack = ErrTrack()
+    app = make_app({"SERVER_NAME": "shop.example"}, errtrack=errtrack)
+    with app.app_context():
+        assert (errtrack.public_dsn or "").endswith("@shop.example/errtrack/1")
+
+
+@pytest.mark.parametrize("options", [{"dashboard": False}, {"enabled": False}])
+def test_what_receives_nothing_has_no_public_dsn(
+    make_app: MakeApp, options: dict[str, bool]
+) -> None:
+    errtrack = ErrTrack()
+    app = make_app(errtrack=errtrack, **options)
+    with app.test_request_context():
+        assert errtrack.public_dsn is None
+
+
+def test_a_test_makes_no_database_for_a_public_dsn(make_app: MakeApp) -> None:
+    errtrack = ErrTrack()
+    app = make_app({"TESTING": True}, errtrack=errtrack)
+    with app.test_request_context():
+        assert errtrack.public_dsn is None
+    assert not Path(app.instance_path).exists()
 
 
 @pytest.mark.parametrize(("outbox", "is_in_memory"), [(True, False), (False, True)])

@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "flask_errtrack"
 WEB = {
     "access",
     "cli",
+    "composition",
     "diagnosis",
     "extension",
     "feedback",
@@ -67,8 +68,15 @@ def test_client_and_tracker_never_meet() -> None:
     for module, imported in IMPORTS.items():
         if part_of(module) == "tracker":
             assert not {part_of(one) for one in imported} & {"client", "hooks", "host"}
-        elif part_of(module) not in ("extension", "cli"):
+        elif part_of(module) not in ("composition", "extension", "cli"):
             assert not [one for one in imported if part_of(one) == "tracker"], module
+
+
+def test_only_the_tracker_on_its_own_knows_what_is_put_around_it() -> None:
+    tracker = {module for module in MODULES if part_of(module) == "tracker"}
+    around = {"flask_errtrack", "flask_errtrack.composition", "flask_errtrack.cli"}
+    (alone,) = [module for module in tracker if IMPORTS[module] & around]
+    assert alone == "flask_errtrack.tracker.standalone"
 
 
 def test_flask_is_for_the_web_files() -> None:

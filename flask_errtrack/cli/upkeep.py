@@ -74,15 +74,6 @@ def upgrade_command() -> None:
     click.echo("The tracker's tables are up to date.")
 
 
-@click.command("prune")
-@with_appcontext
-def prune_command() -> None:
-    """Delete events older than retention_days; the counts stay."""
-    with store_of_app() as store:
-        count = store.prune()
-    click.echo(f"{count} events were deleted.")
-
-
 @click.command("doctor")
 @with_appcontext
 def doctor_command() -> None:

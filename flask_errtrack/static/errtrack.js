@@ -34,13 +34,42 @@
 
   for (const menu of document.querySelectorAll("details.menu")) {
     menu.addEventListener("focusout", (event) => {
-      if (!menu.contains(event.relatedTarget)) menu.open = false;
+      // A press on a label moves the focus to what is around the menu.
+      const to = event.relatedTarget;
+      if (to && !menu.contains(to) && !to.contains(menu)) menu.open = false;
     });
     menu.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
       menu.open = false;
       menu.querySelector("summary").focus();
     });
+  }
+
+  document.addEventListener("pointerdown", (event) => {
+    for (const menu of document.querySelectorAll("details.menu[open]")) {
+      if (!menu.contains(event.target)) menu.open = false;
+    }
+  });
+
+  // A reload must not say again what has been done.
+  const address = new URL(location);
+  if (address.searchParams.has("done")) {
+    address.searchParams.delete("done");
+    history.replaceState(null, "", address);
+  }
+
+  const bulk = document.querySelector("#bulk");
+  const picks = [...document.querySelectorAll("input.pick")];
+
+  function showBulk() {
+    bulk.hidden = !picks.some((pick) => pick.checked);
+  }
+
+  if (bulk) {
+    showBulk();
+    for (const pick of picks) pick.addEventListener("change", showBulk);
+    // What was ticked is still ticked after a way back.
+    window.addEventListener("pageshow", showBulk);
   }
 
   const links = [...document.querySelectorAll(".issue h2 a")];
@@ -67,11 +96,15 @@
     button?.click();
   }
 
-  const actions = { j: () => move(1), k: () => move(-1), e: changeStatus };
+  function tick() {
+    document.activeElement.closest(".issue")?.querySelector("input.pick")?.click();
+  }
+
+  const actions = { j: () => move(1), k: () => move(-1), e: changeStatus, x: tick };
 
   document.addEventListener("keydown", (event) => {
     const isShortcut = event.ctrlKey || event.metaKey || event.altKey;
-    if (isShortcut || event.target.closest("input, textarea, select")) return;
+    if (isShortcut || event.target.closest("input:not(.pick), textarea, select")) return;
     const action = actions[event.key];
     if (!action) return;
     event.preventDefault();

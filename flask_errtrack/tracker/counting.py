@@ -6,13 +6,14 @@ All of them are upserts, so nothing is looked for before it is made.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, delete, func, select
+from sqlalchemy import Connection, Table, delete, func, select
 
 from ..event import Event
-from .engine import insert_into
+from .engine import upsert
 from .schema import group_hour, group_tag, group_user, person
 
 MAX_TAGS = 50
@@ -65,24 +66,28 @@ class Person:
                 )
         return None
 
+    @property
+    def search_text(self) -> str:
+        """What a search for words looks in: id, e-mail and name, in lower case."""
+        names = (self.facts[name] for name in ("user_id", "email", "username"))
+        return "\n".join(filter(None, names)).lower()
+
 
 def count_user(
     connection: Connection, project_id: int, group_id: int, who: Person
 ) -> bool:
     """Note that a group met a person; tell whether it had not before."""
-    statement = insert_into(connection, person).values(
-        project_id=project_id, user_hash=who.user_hash, **who.facts
-    )
     connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["project_id", "user_hash"], set_=who.facts
-        )
+        _NOTE_PERSON(connection),
+        {
+            "project_id": project_id,
+            "user_hash": who.user_hash,
+            "search_text": who.search_text,
+            **who.facts,
+        },
     )
     found = connection.execute(
-        insert_into(connection, group_user)
-        .values(group_id=group_id, user_hash=who.user_hash)
-        .on_conflict_do_nothing()
-        .returning(group_user.c.group_id)
+        _COUNT_USER(connection), {"group_id": group_id, "user_hash": who.user_hash}
     )
     return bool(found.all())
 
@@ -90,15 +95,18 @@ def count_user(
 def count_hour(connection: Connection, group_id: int, time: float) -> None:
     """Count an event in the hour that ``time``, in seconds since 1970, is in."""
     keys = {"group_id": group_id, "hour": hour_of(time)}
-    _count(connection, group_hour, [keys])
+    connection.execute(_COUNT_HOUR(connection), [keys | {"event_count": 1}])
 
 
 def count_tags(connection: Connection, group_id: int, content: Event) -> None:
     """Count an event's tags, and those of its fields that work like tags."""
-    tags = _tags_of(content)
+    tags = tags_of(content)
     if tags:
-        rows = [{"group_id": group_id, "key": key, "value": tags[key]} for key in tags]
-        _count(connection, group_tag, rows)
+        rows = [
+            {"group_id": group_id, "key": key, "value": tags[key], "event_count": 1}
+            for key in tags
+        ]
+        connection.execute(_COUNT_TAG(connection), rows)
 
 
 def fold_rare_values(connection: Connection, group_id: int) -> None:
@@ -123,15 +131,19 @@ def fold_rare_values(connection: Connection, group_id: int) -> None:
             .where(of_group, group_tag.c.key == key, group_tag.c.value.in_(rare))
             .returning(group_tag.c.event_count)
         ).all()
-        keys_of_rest = {"group_id": group_id, "key": key, "value": OTHER_VALUES}
-        _count(connection, group_tag, [keys_of_rest], sum(gone))
+        rest = {"group_id": group_id, "key": key, "value": OTHER_VALUES}
+        connection.execute(_COUNT_TAG(connection), rest | {"event_count": sum(gone)})
 
 
-def _tags_of(content: Event) -> dict[str, str]:
+def tags_of(content: Event) -> dict[str, str]:
+    """Return the tags that count of an event, its own fields among them."""
     facts: dict[str, Any] = {**content}
     own = {name: facts[name] for name in TAG_FIELDS if facts.get(name)}
     tags = own | {
-        key: value for key, value in content.get("tags", {}).items() if key not in own
+        key: value
+        for key, value in content.get("tags", {}).items()
+        # Nobody can search for a tag without a name.
+        if key.strip() and key not in own
     }
     return {
         key[:MAX_TAG_LENGTH]: value[:MAX_TAG_LENGTH]
@@ -139,17 +151,28 @@ def _tags_of(content: Event) -> dict[str, str]:
     }
 
 
-def _count(
-    connection: Connection, table: Table, keys: list[dict[str, Any]], events: int = 1
-) -> None:
-    """Add so many events to the counter of each key."""
-    statement = insert_into(connection, table).values(
-        {name: bindparam(name) for name in keys[0]} | {"event_count": events}
-    )
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=list(keys[0]),
-            set_={"event_count": table.c.event_count + events},
-        ),
-        keys,
-    )
+def _adds_up(table: Table, *keys: str) -> Callable[[Connection], Any]:
+    """Return the statement that adds to the counter of a key."""
+
+    def build(bare: Any) -> Any:
+        more = table.c.event_count + bare.excluded.event_count
+        return bare.on_conflict_do_update(
+            index_elements=keys, set_={"event_count": more}
+        )
+
+    return upsert(table, build)
+
+
+_COUNT_HOUR = _adds_up(group_hour, "group_id", "hour")
+_COUNT_TAG = _adds_up(group_tag, "group_id", "key", "value")
+_COUNT_USER = upsert(
+    group_user,
+    lambda bare: bare.on_conflict_do_nothing().returning(group_user.c.group_id),
+)
+_NOTE_PERSON = upsert(
+    person,
+    lambda bare: bare.on_conflict_do_update(
+        index_elements=["project_id", "user_hash"],
+        set_={name: bare.excluded[name] for name in ("search_text", *_KINDS)},
+    ),
+)

@@ -222,6 +222,23 @@ def insert_into(
     return sqlite.insert(table)
 
 
+def upsert(
+    table: Table, build: Callable[[sqlite.Insert | postgresql.Insert], Any]
+) -> Callable[[Connection], Any]:
+    """Return what yields an insert for the dialect of a connection, built once.
+
+    Building a statement takes several times as long as running it, and a writer would
+    keep all others waiting meanwhile.
+
+    :param build: adds to a bare insert what is to happen on conflict.
+    """
+    made = {
+        "sqlite": build(sqlite.insert(table)),
+        "postgresql": build(postgresql.insert(table)),
+    }
+    return lambda connection: made[connection.dialect.name]
+
+
 def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, case, select, update
 
@@ -15,7 +16,7 @@ from ..envelope import encode_json
 from ..event import Event
 from . import history
 from .counting import MAX_TAG_LENGTH, Person
-from .engine import insert_into
+from .engine import insert_into, upsert
 from .grouping import (
     Grouping,
     culprit_of,
@@ -69,36 +70,21 @@ def place(connection: Connection, arrival: Arrival) -> Placement:
     issue of the first.
     """
     grouping, received_at = arrival.grouping, arrival.received_at
-    statement = insert_into(connection, group).values(
-        project_id=arrival.project_id,
-        hash=grouping.hash,
-        coarse_hash=grouping.coarse_hash,
-        version=grouping.version,
-        words=grouping.words,
-        event_count=1,
-        first_seen=received_at,
-        last_seen=received_at,
-        first_release=arrival.facts["release"],
-        search_text=search_text_of(arrival.content),
-        **arrival.facts,
-    )
-    new = statement.excluded
-    is_newest = new.last_seen >= group.c.last_seen
     counted = connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["project_id", "hash"],
-            set_={
-                "event_count": group.c.event_count + 1,
-                "first_seen": case(
-                    (new.first_seen < group.c.first_seen, new.first_seen),
-                    else_=group.c.first_seen,
-                ),
-                **{
-                    name: case((is_newest, new[name]), else_=group.c[name])
-                    for name in ("last_seen", "search_text", *arrival.facts)
-                },
-            },
-        ).returning(group.c.id, group.c.issue_id, group.c.event_count)
+        _COUNT_GROUP(connection),
+        {
+            "project_id": arrival.project_id,
+            "hash": grouping.hash,
+            "coarse_hash": grouping.coarse_hash,
+            "version": grouping.version,
+            "words": grouping.words,
+            "event_count": 1,
+            "first_seen": received_at,
+            "last_seen": received_at,
+            "first_release": arrival.facts["release"],
+            "search_text": search_text_of(arrival.content),
+            **arrival.facts,
+        },
     ).one()
     if counted.issue_id is not None:
         return Placement(counted.id, counted.issue_id, counted.event_count, False)
@@ -138,7 +124,11 @@ def _issue_with_edited_line(connection: Connection, arrival: Arrival) -> int | N
         select(group_tag.c.value).where(of_issue, group_tag.c.key == "release")
     ).all()
     is_new_to_it = releases and version[:MAX_TAG_LENGTH] not in releases
-    return same_place[0].issue_id if is_new_to_it else None
+    if not is_new_to_it:
+        return None
+    # Merged into another one or deleted meanwhile, it is gone.
+    wanted = select(issue.c.id).where(issue.c.id == same_place[0].issue_id)
+    return connection.scalar(wanted.with_for_update())
 
 
 def _insert_issue(connection: Connection, arrival: Arrival) -> int:
@@ -161,6 +151,31 @@ def _insert_issue(connection: Connection, arrival: Arrival) -> int:
     ).scalar_one()
     history.note(connection, issue_id, arrival.received_at, "created")
     return issue_id
+
+
+_FACTS = ("title", "culprit", "level", "environment", "release")
+
+
+def _count_group(bare: Any) -> Any:
+    new = bare.excluded
+    is_newest = new.last_seen >= group.c.last_seen
+    changes = {
+        "event_count": group.c.event_count + 1,
+        "first_seen": case(
+            (new.first_seen < group.c.first_seen, new.first_seen),
+            else_=group.c.first_seen,
+        ),
+        **{
+            name: case((is_newest, new[name]), else_=group.c[name])
+            for name in ("last_seen", "search_text", *_FACTS)
+        },
+    }
+    return bare.on_conflict_do_update(
+        index_elements=["project_id", "hash"], set_=changes
+    ).returning(group.c.id, group.c.issue_id, group.c.event_count)
+
+
+_COUNT_GROUP = upsert(group, _count_group)
 
 
 def _facts_of(content: Event) -> dict[str, str]:

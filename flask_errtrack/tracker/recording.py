@@ -15,6 +15,7 @@ from sqlalchemy import (
     Connection,
     Table,
     and_,
+    bindparam,
     func,
     select,
     update,
@@ -30,7 +31,7 @@ from .counting import (
     count_user,
     fold_rare_values,
 )
-from .engine import insert_into
+from .engine import insert_into, upsert
 from .placing import Arrival, Placement, place
 from .retention import thin_out
 from .schema import event, feedback, group, group_user, issue, release
@@ -61,21 +62,24 @@ def record_event(connection: Connection, arrival: Arrival, max_events: int) -> R
     found = place(connection, arrival)
     is_regression = _update_issue(connection, arrival, found)
     connection.execute(
-        update(event)
-        .where(event.c.id == row_id)
-        .values(
-            group_id=found.group_id,
-            is_landmark=found.is_new_issue or is_regression,
-            payload=arrival.payload,
-        )
+        _FILL_EVENT,
+        {
+            "row_id": row_id,
+            "group_id": found.group_id,
+            "is_landmark": found.is_new_issue or is_regression,
+            "payload": arrival.payload,
+        },
     )
     count_hour(connection, found.group_id, arrival.received_at)
     count_tags(connection, found.group_id, arrival.content)
     # A person may have been faster than the event.
     connection.execute(
-        update(feedback)
-        .where(_is_about(feedback, arrival.project_id, event_id))
-        .values(group_id=found.group_id)
+        _FIND_FEEDBACK,
+        {
+            "of_project": arrival.project_id,
+            "of_event": event_id,
+            "group_id": found.group_id,
+        },
     )
     if found.event_count > max_events:
         thin_out(connection, found.group_id, max_events)
@@ -113,17 +117,15 @@ def record_report(
 def _insert_event(connection: Connection, arrival: Arrival) -> int | None:
     """Take the place of an event; None if it is taken already."""
     row_id: int | None = connection.scalar(
-        insert_into(connection, event)
-        .values(
-            project_id=arrival.project_id,
-            event_id=arrival.content["event_id"],
-            received_at=arrival.received_at,
-            is_landmark=False,
-            user_hash=arrival.person and arrival.person.user_hash,
+        _TAKE_PLACE(connection),
+        {
+            "project_id": arrival.project_id,
+            "event_id": arrival.content["event_id"],
+            "received_at": arrival.received_at,
+            "is_landmark": False,
+            "user_hash": arrival.person and arrival.person.user_hash,
             # The payload comes with the group: it is written once only.
-        )
-        .on_conflict_do_nothing(index_elements=["event_id", "project_id"])
-        .returning(event.c.id)
+        },
     )
     return row_id
 
@@ -142,21 +144,18 @@ def _note_release(connection: Connection, arrival: Arrival) -> None:
     version = arrival.facts["release"]
     if version:
         connection.execute(
-            insert_into(connection, release)
-            .values(
-                project_id=arrival.project_id,
-                version=version,
-                first_seen=arrival.received_at,
-            )
-            .on_conflict_do_nothing(index_elements=["project_id", "version"])
+            _NOTE_RELEASE(connection),
+            {
+                "project_id": arrival.project_id,
+                "version": version,
+                "first_seen": arrival.received_at,
+            },
         )
 
 
 def _update_issue(connection: Connection, arrival: Arrival, found: Placement) -> bool:
     """Count an event in its issue; tell whether it is a regression."""
-    known = connection.execute(
-        select(issue).where(issue.c.id == found.issue_id).with_for_update()
-    ).one()
+    known = connection.execute(_LOCK_ISSUE, {"row_id": found.issue_id}).one()
     changes: dict[str, Any] = {
         "event_count": known.event_count + 1,
         "user_count": known.user_count + _new_users(connection, arrival, found),
@@ -179,7 +178,7 @@ def _update_issue(connection: Connection, arrival: Arrival, found: Placement) ->
         history.note(
             connection, known.id, arrival.received_at, kind, arrival.facts["release"]
         )
-    connection.execute(update(issue).where(issue.c.id == known.id).values(changes))
+    connection.execute(_CHANGE_ISSUE, {"row_id": known.id, **changes})
     return is_regression
 
 
@@ -190,16 +189,12 @@ def _new_users(connection: Connection, arrival: Arrival, found: Placement) -> in
         connection, arrival.project_id, found.group_id, who
     ):
         return 0
-    others = (
-        select(group_user.c.group_id)
-        .join(group, group.c.id == group_user.c.group_id)
-        .where(
-            group.c.issue_id == found.issue_id,
-            group.c.id != found.group_id,
-            group_user.c.user_hash == who.user_hash,
-        )
-    )
-    return 0 if connection.execute(others.limit(1)).first() else 1
+    others = {
+        "issue_id": found.issue_id,
+        "group_id": found.group_id,
+        "user_hash": who.user_hash,
+    }
+    return 0 if connection.execute(_MET_ELSEWHERE, others).first() else 1
 
 
 def _reopens(connection: Connection, arrival: Arrival, known: Any) -> bool:
@@ -232,3 +227,33 @@ def is_mute_over(known: Any, now: float, event_count: int, user_count: int) -> b
 
 def _is_about(table: Table, project_id: int, event_id: str) -> ColumnElement[bool]:
     return and_(table.c.project_id == project_id, table.c.event_id == event_id)
+
+
+_TAKE_PLACE = upsert(
+    event,
+    lambda bare: bare.on_conflict_do_nothing(
+        index_elements=["event_id", "project_id"]
+    ).returning(event.c.id),
+)
+_NOTE_RELEASE = upsert(
+    release,
+    lambda bare: bare.on_conflict_do_nothing(index_elements=["project_id", "version"]),
+)
+# Which columns change is told by the values that a statement is run with.
+_FILL_EVENT = update(event).where(event.c.id == bindparam("row_id"))
+_CHANGE_ISSUE = update(issue).where(issue.c.id == bindparam("row_id"))
+_LOCK_ISSUE = select(issue).where(issue.c.id == bindparam("row_id")).with_for_update()
+_FIND_FEEDBACK = update(feedback).where(
+    feedback.c.project_id == bindparam("of_project"),
+    feedback.c.event_id == bindparam("of_event"),
+)
+_MET_ELSEWHERE = (
+    select(group_user.c.group_id)
+    .join(group, group.c.id == group_user.c.group_id)
+    .where(
+        group.c.issue_id == bindparam("issue_id"),
+        group.c.id != bindparam("group_id"),
+        group_user.c.user_hash == bindparam("user_hash"),
+    )
+    .limit(1)
+)

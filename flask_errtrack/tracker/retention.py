@@ -21,6 +21,12 @@ def delete_some(connection: Connection, oldest: float) -> int:
     return connection.execute(delete(event).where(event.c.id.in_(some))).rowcount
 
 
+def count_old(connection: Connection, oldest: float) -> int:
+    """Return how many events were received before ``oldest``."""
+    query = select(func.count()).where(event.c.received_at < oldest)
+    return connection.scalar(query) or 0
+
+
 def thin_out(connection: Connection, group_id: int, max_events: int) -> None:
     """Empty some events of a group that has more than ``max_events`` with payload.
 

@@ -1,4 +1,4 @@
-"""The tracker's store: the one door in for what comes, and what people change.
+"""The tracker's store: the one door in for what comes.
 
 Owns what a caller sees: items in, :class:`Recorded` out, faults as errors that
 say how to mend them. How an event is written stands in ``recording``.
@@ -9,21 +9,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Literal
+from typing import TypeVar, cast
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection
 
 from ..envelope import Item
 from ..errors import EnvelopeError, Refused
+from ..event import Event, UserReport
 from ..user_reports import report_of
-from . import retention
+from . import monitors, retention
 from .engine import Database
 from .normalize import normalize_event, normalize_report
 from .placing import Arrival
 from .recording import Recorded, record_event, record_report
-from .schema import issue, release
+from .runs import Run
 
-Status = Literal["unresolved", "resolved", "muted"]
+T = TypeVar("T")
+MakeSafe = Callable[[Event], Event]
 
 #: A process looks so often for events that are too old.
 PRUNE_INTERVAL_SECONDS = 3600
@@ -54,54 +56,56 @@ class Store:
         self._retention_days = retention_days
         self._now = now
         self._pruned_at = float("-inf")
+        #: Called after something was stored; must not wait, nor raise.
+        self.on_recorded: Callable[[], None] = lambda: None
 
-    def record(self, item: Item, project_id: int = 1) -> Recorded | None:
-        """Store an event or what a person wrote; None for an item of another type.
+    def record(
+        self, item: Item, project_id: int = 1, make_safe: MakeSafe | None = None
+    ) -> Recorded | None:
+        """Store an event, what a person wrote, or a check-in; None for other types.
 
         The same event may come again: it is counted once.
 
+        :param make_safe: takes secrets out of what a stranger sent.
         :raises StoreError: if the database cannot be used now.
         :raises Refused: if the payload can never be stored.
         """
-        if item.type == "event":
-            return self._record_event(_object_of(item), project_id)
-        if item.type == "user_report":
-            return self._record_report(_object_of(item), project_id)
-        if item.type == "feedback":
-            return self._record_report(report_of(_object_of(item)), project_id)
-        return None
+        recorded = self._record(item, project_id, make_safe)
+        if recorded is not None:
+            self.on_recorded()
+        return recorded
 
-    def set_status(self, issue_id: int, status: Status) -> bool:
-        """Resolve, mute or reopen an issue; False if there is no such issue.
+    def report_overdue(self) -> None:
+        """Record the runs of monitors that did not begin, or do not end, in time.
 
         :raises StoreError: if the database cannot be used now.
         """
-        newest = select(func.max(release.c.id)).where(
-            release.c.project_id == issue.c.project_id
-        )
-        statement = (
-            update(issue)
-            .where(issue.c.id == issue_id)
-            .values(
-                status=status,
-                is_regressed=False,
-                status_changed_at=self._now(),
-                # What ran before it may go on running somewhere.
-                reopens_from=newest.scalar_subquery(),
+        now, limit = self._now(), self._max_events_per_issue
+        with self._database.reading() as connection:
+            is_any = monitors.is_any_overdue(connection, now)
+        while is_any:
+            is_any = self._database.write(
+                lambda connection: monitors.report_overdue(connection, now, limit)
             )
-        )
-        found = self._database.write(lambda connection: connection.execute(statement))
-        return found.rowcount > 0
 
-    def prune(self) -> int:
+    def count_old(self) -> int:
+        """Return how many events are too old.
+
+        :raises StoreError: if the database cannot be used now.
+        """
+        with self._database.reading() as connection:
+            return retention.count_old(connection, self._oldest())
+
+    def prune(self, on_progress: Callable[[int], None] = lambda count: None) -> int:
         """Delete the events that are too old, and return how many.
 
         Issues and their counters stay.
 
+        :param on_progress: is told of each batch how many went.
         :raises StoreError: if the database cannot be used now.
         """
         self._pruned_at = self._now()
-        oldest = self._pruned_at - self._retention_days * 86400
+        oldest = self._oldest()
         total = 0
         while True:
             # A transaction each, so that others get their turn between.
@@ -109,6 +113,7 @@ class Store:
                 lambda connection: retention.delete_some(connection, oldest)
             )
             total += count
+            on_progress(count)
             if count < retention.BATCH_SIZE:
                 return total
 
@@ -118,6 +123,17 @@ class Store:
         :raises StoreError: if the database cannot be used now.
         """
         return self._database.reading()
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work`` in one write transaction, again if the database asks for it.
+
+        :raises StoreError: if the database cannot be used now.
+        """
+        return self._database.write(work)
+
+    def now(self) -> float:
+        """Return the time, in seconds since 1970."""
+        return self._now()
 
     def upgrade(self) -> None:
         """Bring the database's tables up to date.
@@ -137,18 +153,41 @@ class Store:
         """Close this process's connections; the next use opens new ones."""
         self._database.close()
 
-    def _record_event(self, raw: dict[str, object], project_id: int) -> Recorded:
+    def _oldest(self) -> float:
+        return self._now() - self._retention_days * 86400
+
+    def _record(
+        self, item: Item, project_id: int, make_safe: MakeSafe | None
+    ) -> Recorded | None:
+        if item.type == "event":
+            return self._record_event(_object_of(item), project_id, make_safe)
+        if item.type == "user_report":
+            return self._record_report(_object_of(item), project_id, make_safe)
+        if item.type == "feedback":
+            report = report_of(_object_of(item))
+            return self._record_report(report, project_id, make_safe)
+        if item.type == "check_in":
+            return self._record_check_in(_object_of(item), project_id)
+        return None
+
+    def _record_event(
+        self, raw: dict[str, object], project_id: int, make_safe: MakeSafe | None
+    ) -> Recorded:
         received_at = self._now()
         self._prune_sometimes()
         # All that needs no database is done before other writers have to wait.
         content = normalize_event(raw, received_at)
+        if make_safe is not None:
+            content = make_safe(content)
         arrival = Arrival.of(content, project_id, received_at)
         limit = self._max_events_per_issue
         return self._database.write(
             lambda connection: record_event(connection, arrival, limit)
         )
 
-    def _record_report(self, raw: dict[str, object], project_id: int) -> Recorded:
+    def _record_report(
+        self, raw: dict[str, object], project_id: int, make_safe: MakeSafe | None
+    ) -> Recorded:
         received_at = self._now()
         report = normalize_report(raw)
         if report is None:
@@ -156,9 +195,19 @@ class Store:
                 f"a user report has the event_id {raw.get('event_id')!r:.60}; "
                 "expected 32 hex digits"
             )
+        if make_safe is not None:
+            report = cast("UserReport", make_safe(cast("Event", report)))
         return self._database.write(
             lambda connection: record_report(
                 connection, report, project_id, received_at
+            )
+        )
+
+    def _record_check_in(self, raw: dict[str, object], project_id: int) -> Recorded:
+        run, now, limit = Run.of(raw), self._now(), self._max_events_per_issue
+        return self._database.write(
+            lambda connection: monitors.record_check_in(
+                connection, run, project_id, now, limit
             )
         )
 

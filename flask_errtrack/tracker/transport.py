@@ -11,10 +11,14 @@ from .store import Store
 
 
 class StoreTransport:
-    """Delivers envelopes into a store, in the calling thread."""
+    """Delivers envelopes into a store, in the calling thread.
 
-    def __init__(self, store: Store) -> None:
+    :param project_id: of the project that they are from.
+    """
+
+    def __init__(self, store: Store, project_id: int = 1) -> None:
         self._store = store
+        self._project_id = project_id
 
     def send(self, envelope: Envelope) -> None:
         """Store every event and user report of an envelope; skip other items.
@@ -25,7 +29,7 @@ class StoreTransport:
         refused = None
         for item in envelope.items:
             try:
-                self._store.record(item)
+                self._store.record(item, self._project_id)
             except Refused as error:
                 refused = error
         if refused is not None:

@@ -9,6 +9,7 @@ from sqlalchemy import update
 
 from flask_errtrack.envelope import Item
 from flask_errtrack.errors import Refused
+from flask_errtrack.tracker import actions
 from flask_errtrack.tracker.schema import (
     event,
     feedback,
@@ -144,7 +145,7 @@ def test_a_resolved_issue_that_happens_again_is_a_regression(
 ) -> None:
     store.record(item())
     issue_id = row(store, issue).id
-    assert store.set_status(issue_id, "resolved")
+    actions.resolve(store, [issue_id])
     clock.seconds = NOW + 60
 
     again = store.record(item())
@@ -162,29 +163,13 @@ def test_a_resolved_issue_that_happens_again_is_a_regression(
 
 def test_a_muted_issue_stays_muted(store: Store) -> None:
     store.record(item())
-    store.set_status(row(store, issue).id, "muted")
+    actions.mute(store, [row(store, issue).id])
 
     again = store.record(item())
 
     assert again is not None
     assert not again.is_regression
     assert (row(store, issue).status, row(store, issue).event_count) == ("muted", 2)
-
-
-@pytest.mark.parametrize("status", ["unresolved", "resolved"])
-def test_a_person_who_decides_clears_the_regression(store: Store, status: Any) -> None:
-    store.record(item())
-    issue_id = row(store, issue).id
-    store.set_status(issue_id, "resolved")
-    store.record(item())
-
-    assert store.set_status(issue_id, status)
-
-    assert (row(store, issue).status, row(store, issue).is_regressed) == (status, False)
-
-
-def test_no_status_can_be_set_for_an_issue_that_is_not_there(store: Store) -> None:
-    assert not store.set_status(4711, "resolved")
 
 
 def test_an_edited_line_stays_in_its_issue_in_a_new_release(store: Store) -> None:
@@ -235,7 +220,7 @@ def test_a_storm_is_counted_in_full_and_stored_in_part(store: Store) -> None:
 def test_events_that_matter_outlive_a_storm(store: Store) -> None:
     for number in range(40):
         if number == 5:
-            store.set_status(1, "resolved")
+            actions.resolve(store, [1])
         store.record(item(event_id=event_id(number)))
         if number == 7:
             store.record(report(event_id(7)))

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from flask import Response, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from ...access import Access, Action, is_same_origin
-from ...errors import StoreError
+from ...errors import ActionError, StoreError
+from .activity import done_text
 
 View = Callable[..., ResponseReturnValue]
 
@@ -46,6 +47,8 @@ def guarded(access: Access, action: Action = "view") -> Callable[[View], View]:
                 return message(403, "Not changed", foreign)
             try:
                 return with_headers(make_response(view(**arguments)))
+            except ActionError as error:
+                return message(400, "Not changed", str(error))
             except StoreError as error:
                 return message(503, "The tracker's database does not work", str(error))
 
@@ -55,8 +58,16 @@ def guarded(access: Access, action: Action = "view") -> Callable[[View], View]:
 
 
 def rendered(template: str, access: Access, page: Any) -> str:
-    """Return a page; its template knows whether the reader may change things."""
-    return render_template(template, page=page, may_change=access.allows("change"))
+    """Return a page; its template knows whether the reader may change things.
+
+    It also knows what has just been done, in words, if a form led here.
+    """
+    return render_template(
+        template,
+        page=page,
+        may_change=access.allows("change"),
+        done=done_text(request.args.get("done", "")),
+    )
 
 
 def closed(is_expired: bool = False) -> Response:
@@ -79,11 +90,23 @@ def with_headers(response: Response) -> Response:
     return response
 
 
-def way_back(default: str) -> str:
-    """Return the page of ours that a form was on."""
+def way_back(default: str, done: str = "") -> str:
+    """Return the page of ours that a form was on.
+
+    :param done: what was done, one of the codes of ``activity``.
+    """
+    address = urlsplit(_page_of_form() or default)
+    arguments = [pair for pair in parse_qsl(address.query, True) if pair[0] != "done"]
+    if done:
+        arguments.append(("done", done))
+    query = urlencode(arguments, safe=":/")
+    return f"{address.path}?{query}" if query else address.path
+
+
+def _page_of_form() -> str:
     came_from = urlsplit(request.referrer or "")
     home = url_for(".issue_list")
     is_ours = came_from.path.startswith(home) and not came_from.path.startswith("//")
     if came_from.netloc != request.host or not is_ours:
-        return default
+        return ""
     return f"{came_from.path}?{came_from.query}" if came_from.query else came_from.path

@@ -18,19 +18,14 @@ from typing import Any
 from sqlalchemy import Connection
 
 from ...words import Moment, Value, moment, one_line, value
-from ..counting import hour_of
+from ..counting import MAX_TAG_LENGTH, hour_of
 from ..store import Store
 from . import reads, trend
+from .activity import Happening, happenings
 from .event_view import EventView, event_view
-from .issue_list import (
-    MAX_PAGE,
-    PAGE_SIZE,
-    IssueView,
-    Paging,
-    issue_dict,
-    issue_view,
-    paging_of,
-)
+from .facets import share_words
+from .issue_view import IssueView, issue_dict, issue_view
+from .paging import MAX_PAGE, PAGE_SIZE, Paging, paging_of
 from .reads import Record
 
 _MAX_TAG_VALUES = 4
@@ -51,6 +46,8 @@ class TagShare:
 class Report:
     """What a person wrote; ``is_of_event`` if about the event that is shown."""
 
+    id: int
+    is_read: bool
     who: str
     email: str
     comments: Value
@@ -71,15 +68,24 @@ class Related:
 
 
 @dataclass(frozen=True)
+class Reason:
+    """A group of an issue: why its events are together, and how many they are."""
+
+    group_id: int
+    words: str
+    events: int
+
+
+@dataclass(frozen=True)
 class IssuePage:
     """An issue with one of its events; both are ``None`` if none is kept.
 
     ``reasons`` say why its events are together, ``place`` is where the event stands
-    among those kept.
+    among those kept; ``user_hash`` and ``version`` lead to pages of their own.
     """
 
     issue: IssueView
-    reasons: tuple[str, ...]
+    reasons: tuple[Reason, ...]
     bars: tuple[trend.Bar, ...]
     event: EventView | None
     place: Record
@@ -87,6 +93,9 @@ class IssuePage:
     related: tuple[Related, ...]
     reports: tuple[Report, ...]
     report_count: int
+    history: tuple[Happening, ...]
+    user_hash: str | None
+    version: str
 
 
 @dataclass(frozen=True)
@@ -153,15 +162,17 @@ def _page(
     since = hour_of(now) - trend.TREND_DAYS * trend.DAY_HOURS
     hours = reads.hours(connection, [issue.id], since)
     event_id = event.event_id if event else ""
+    content = reads.unpacked(event) if event else {}
     reports = reads.reports_of_issue(connection, issue.id, event_id)
     related = reads.related_issues(connection, issue.id)
     return IssuePage(
         issue=issue_view(issue, reads.projects(connection), now),
         reasons=tuple(
-            one_line(words, 600) for words in reads.reasons(connection, issue.id)
+            Reason(row.id, one_line(row.words, 600), row.event_count)
+            for row in reads.groups(connection, issue.id)
         ),
         bars=tuple(trend.daily_bars(hours.get(issue.id, {}), now)),
-        event=_event(event, now) if event else None,
+        event=event_view(content, event_id, event.received_at, now) if event else None,
         place=reads.neighbours(connection, issue.id, event.id) if event else None,
         tag_shares=_shares(reads.tag_counts(connection, issue.id)),
         related=tuple(
@@ -169,6 +180,9 @@ def _page(
         ),
         reports=tuple(_report(row, "", event_id, now) for row in reports),
         report_count=reports[0].reports if reports else 0,
+        history=happenings(reads.history(connection, issue.id), now),
+        user_hash=event.user_hash if event else None,
+        version=content.get("release", issue.release)[:MAX_TAG_LENGTH],
     )
 
 
@@ -179,10 +193,6 @@ def _event_row(connection: Connection, event_id: str) -> Record | None:
     return reads.event(connection, event_id)
 
 
-def _event(row: Record, now: float) -> EventView:
-    return event_view(reads.unpacked(row), row.event_id, row.received_at, now)
-
-
 def _shares(rows: Sequence[Record]) -> tuple[TagShare, ...]:
     shares = []
     for key, group in groupby(
@@ -191,7 +201,7 @@ def _shares(rows: Sequence[Record]) -> tuple[TagShare, ...]:
         found = list(group)
         total = sum(row.event_count for row in found)
         values = tuple(
-            (one_line(row.value, 60), _share(row.event_count, total))
+            (one_line(row.value, 60), share_words(row.event_count, total))
             for row in found[:_MAX_TAG_VALUES]
         )
         shares.append(
@@ -200,13 +210,10 @@ def _shares(rows: Sequence[Record]) -> tuple[TagShare, ...]:
     return tuple(shares)
 
 
-def _share(events: int, total: int) -> str:
-    percent = round(100 * events / total)
-    return f"{percent} %" if percent or not events else "< 1 %"
-
-
 def _report(row: Record, issue_title: str, event_id: str, now: float) -> Report:
     return Report(
+        id=row.id,
+        is_read=row.is_read,
         who=one_line(row.name or row.email) or "Anonymous",
         email=one_line(row.email) if row.name else "",
         comments=value(row.comments),

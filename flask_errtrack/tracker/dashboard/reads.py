@@ -8,107 +8,34 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
     and_,
-    case,
     func,
     select,
-    true,
 )
 
 from .. import schema
-from .trend import DAY_HOURS
 
 # A row of SQLAlchemy; how it is typed differs between 2.0 and 2.1.
 Record = Any
-Sort = Literal["now", "last_seen", "first_seen", "events", "users"]
-#: What the list can be narrowed to; ``regressed`` issues are also ``unresolved``.
-State = Literal["unresolved", "regressed", "resolved", "muted", "all"]
 
-#: The highest number that an id can have.
-MAX_ID = 2**63 - 1
-# One more person weighs as much as so many more events.
-_PERSON_WEIGHT = 10
+MAX_ID = schema.MAX_ID
 _MAX_TAGS = 200
 _MAX_RELATED = 5
 _MAX_REPORTS = 20
+_MAX_HAPPENINGS = 100
 
 _issue = schema.issue.c
 _event = schema.event.c
 _hour = schema.group_hour.c
 _group = schema.group.c
 _report = schema.feedback.c
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Which issues to show. Empty and ``None`` mean all."""
-
-    status: State = "all"
-    environment: str = ""
-    project_id: int | None = None
-
-    def where(self) -> ColumnElement[bool]:
-        """Return the condition on the issue table."""
-        conditions: list[ColumnElement[bool]] = [true()]
-        if self.status == "regressed":
-            conditions.append(_issue.is_regressed)
-        elif self.status != "all":
-            conditions.append(_issue.status == self.status)
-        if self.environment:
-            conditions.append(_issue.environment == self.environment)
-        if self.project_id is not None:
-            conditions.append(_issue.project_id == self.project_id)
-        return and_(*conditions)
-
-
-def issues(
-    connection: Connection,
-    choice: Choice,
-    sort: Sort,
-    this_hour: int,
-    limit: int,
-    offset: int = 0,
-) -> Sequence[Record]:
-    """Return issues, each with ``recent_count``: its events of the last 24 hours."""
-    recent = (
-        select(_group.issue_id, func.sum(_hour.event_count).label("events"))
-        .join(schema.group_hour, _hour.group_id == _group.id)
-        .where(_hour.hour > this_hour - DAY_HOURS)
-        .group_by(_group.issue_id)
-        .subquery()
-    )
-    events = func.coalesce(recent.c.events, 0)
-    # Who was hit when is not kept: never more people than events, nor than all.
-    people = case((_issue.user_count < events, _issue.user_count), else_=events)
-    orders: Mapping[Sort, ColumnElement[Any]] = {
-        "now": events + _PERSON_WEIGHT * people,
-        "last_seen": _issue.last_seen,
-        "first_seen": _issue.first_seen,
-        "events": _issue.event_count,
-        "users": _issue.user_count,
-    }
-    query = (
-        select(schema.issue, events.label("recent_count"))
-        .outerjoin(recent, recent.c.issue_id == _issue.id)
-        .where(choice.where())
-        .order_by(orders[sort].desc(), _issue.last_seen.desc(), _issue.id.desc())
-    )
-    return connection.execute(query.limit(limit).offset(offset)).all()
-
-
-def issue_counts(connection: Connection) -> Sequence[Record]:
-    """Return ``issues``: how many there are by project, environment and state."""
-    keys = _issue.project_id, _issue.environment, _issue.status, _issue.is_regressed
-    query = select(*keys, func.count().label("issues")).group_by(*keys)
-    return connection.execute(query).all()
 
 
 def projects(connection: Connection) -> dict[int, str]:
@@ -131,20 +58,6 @@ def hours(
     for row in connection.execute(query):
         found.setdefault(row.issue_id, {})[row.hour] = row.events
     return found
-
-
-def transactions(connection: Connection, issue_ids: Iterable[int]) -> dict[int, str]:
-    """Return the most frequent transaction of each issue that has one."""
-    tag = schema.group_tag.c
-    query = (
-        select(_group.issue_id, tag.value)
-        .join(schema.group_tag, tag.group_id == _group.id)
-        .where(_group.issue_id.in_(list(issue_ids)), tag.key == "transaction")
-        .group_by(_group.issue_id, tag.value)
-        .order_by(func.sum(tag.event_count), tag.value)
-    )
-    # The last one wins: that with the most events.
-    return {row.issue_id: row.value for row in connection.execute(query)}
 
 
 def issue(connection: Connection, issue_id: int) -> Record | None:
@@ -263,10 +176,18 @@ def unpacked(row: Record) -> dict[str, Any]:
     return found
 
 
-def reasons(connection: Connection, issue_id: int) -> Sequence[str]:
-    """Return why the events of an issue are together, in words, a group each."""
-    query = select(_group.words).where(_group.issue_id == issue_id).order_by(_group.id)
-    return connection.scalars(query).all()
+def groups(connection: Connection, issue_id: int) -> Sequence[Record]:
+    """Return the groups of an issue, the first of them first."""
+    query = select(schema.group).where(_group.issue_id == issue_id)
+    return connection.execute(query.order_by(_group.id)).all()
+
+
+def history(connection: Connection, issue_id: int) -> Sequence[Record]:
+    """Return what last happened to an issue, the newest first."""
+    log = schema.activity.c
+    query = select(schema.activity).where(log.issue_id == issue_id)
+    newest_first = query.order_by(log.happened_at.desc(), log.id.desc())
+    return connection.execute(newest_first.limit(_MAX_HAPPENINGS)).all()
 
 
 def _events() -> Select[Any]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import time
-from typing import get_args
 
 from flask import Blueprint, Response, make_response, redirect, request, url_for
 from flask.blueprints import BlueprintSetupState
@@ -16,70 +15,43 @@ from flask.typing import ResponseReturnValue
 from ...access import Access
 from ...signing import BadToken
 from ...words import count, number
-from ..store import Status, Store
+from ..alerts.watchman import Watchman
+from ..store import Store
 from . import pages
-from .answers import closed, guarded, message, rendered, way_back, with_headers
-from .issue_list import issue_list_page
+from .alert_views import add_alerts
+from .answers import closed, guarded, message, rendered, with_headers
+from .feedback_views import add_feedback
+from .find_views import add_finding
+from .issue_views import add_issues
 from .markdown import event_as_markdown
-from .reads import MAX_ID
-
-# A higher number is no issue's, and too high for a database.
-ISSUE_URL = f"/issues/<int(max={MAX_ID}):issue_id>"
-STATUSES: tuple[Status, ...] = get_args(Status)
+from .monitor_views import add_monitors
+from .project_views import add_projects
+from .status_views import Delivery, add_status
 
 
-def add_pages(blueprint: Blueprint, store: Store, access: Access) -> None:
+def add_pages(
+    blueprint: Blueprint,
+    store: Store,
+    access: Access,
+    delivery: Delivery = dict,
+    watchman: Watchman | None = None,
+) -> None:
     """Add the dashboard to a blueprint.
 
     :param access: decides, for each request, whether it may see anything.
+    :param delivery: tells how delivery from this app goes.
+    :param watchman: knows who is told of issues; None: nobody is.
     """
     blueprint.record(_add_filters)
     _add_login(blueprint, access)
-    _add_issues(blueprint, store, access)
+    add_finding(blueprint, store, access)
+    add_issues(blueprint, store, access)
     _add_events(blueprint, store, access)
-
-    @blueprint.get("/feedback", endpoint="feedback_list")
-    @guarded(access)
-    def feedback_list() -> ResponseReturnValue:
-        asked = request.args.get("page", 1, type=int)
-        page = pages.feedback_list_page(store, page=asked, now=time.time())
-        return rendered("errtrack/feedback_list.html", access, page)
-
-
-def _add_issues(blueprint: Blueprint, store: Store, access: Access) -> None:
-    @blueprint.get("/", endpoint="issue_list")
-    @guarded(access)
-    def issue_list() -> ResponseReturnValue:
-        page = issue_list_page(
-            store,
-            status=request.args.get("status", "unresolved"),
-            environment=request.args.get("environment", ""),
-            sort=request.args.get("sort", "now"),
-            page=request.args.get("page", 1, type=int),
-            project=request.args.get("project", type=int),
-            now=time.time(),
-        )
-        return rendered("errtrack/issue_list.html", access, page)
-
-    @blueprint.get(ISSUE_URL, endpoint="issue")
-    @guarded(access)
-    def issue(issue_id: int) -> ResponseReturnValue:
-        page = pages.issue_page(store, issue_id, time.time())
-        if page is None:
-            return message(404, "No such issue", f"There is no issue {issue_id} here.")
-        return rendered("errtrack/issue.html", access, page)
-
-    @blueprint.post(f"{ISSUE_URL}/status", endpoint="set_status")
-    @guarded(access, "change")
-    def set_status(issue_id: int) -> ResponseReturnValue:
-        asked = request.form.get("status", "")
-        status = next((known for known in STATUSES if known == asked), None)
-        if status is None:
-            wanted = f"The status must be one of {', '.join(STATUSES)}."
-            return message(400, "Not changed", wanted)
-        if not store.set_status(issue_id, status):
-            return message(404, "No such issue", f"There is no issue {issue_id} here.")
-        return redirect(way_back(url_for(".issue", issue_id=issue_id)), 303)
+    add_feedback(blueprint, store, access)
+    add_monitors(blueprint, store, access)
+    add_alerts(blueprint, watchman or Watchman(store), access)
+    add_projects(blueprint, store, access)
+    add_status(blueprint, store, access, delivery)
 
 
 def _add_events(blueprint: Blueprint, store: Store, access: Access) -> None:

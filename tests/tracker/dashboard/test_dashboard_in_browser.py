@@ -14,6 +14,9 @@ from ..samples import dashboard, stores
 
 pytestmark = pytest.mark.browser
 
+#: The hash of the user of the sample events.
+ADA = "f78e63a7eea6878f20348cf71b86fffa6d3455e7"
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
@@ -58,6 +61,34 @@ def test_issues_are_walked_opened_and_resolved_by_keyboard(
         expect(page.locator(".badge", has_text="resolved")).to_be_visible()
 
 
+def test_ticked_issues_are_muted_by_a_menu_and_a_reload_says_nothing(
+    browser: Browser, url: str
+) -> None:
+    with visitor(browser) as page:
+        page.goto(f"{url}/")
+        bulk = page.locator("#bulk")
+        expect(bulk).to_be_hidden()
+        page.keyboard.press("j")
+        page.keyboard.press("x")
+        page.locator("input.pick").nth(1).click()
+        bulk.locator("summary", has_text="Mute").click()
+        bulk.get_by_role("button", name="For 1 week").click()
+        expect(page.get_by_role("status")).to_contain_text("Muted.")
+        expect(page.locator(".issue")).to_have_count(1)
+        page.reload()
+        expect(page.get_by_role("status")).to_have_count(0)
+
+
+def test_an_issue_is_deleted_after_a_tick(browser: Browser, url: str) -> None:
+    with visitor(browser) as page:
+        page.goto(f"{url}/issues/1")
+        page.locator("summary", has_text="Delete").click()
+        page.get_by_text("Delete it with all its events").click()
+        page.get_by_role("button", name="Delete for good").click()
+        expect(page.get_by_role("status")).to_contain_text("Deleted")
+        expect(page.locator(".issue")).to_have_count(2)
+
+
 def test_the_events_of_an_issue_are_walked_by_keyboard(
     browser: Browser, url: str
 ) -> None:
@@ -81,8 +112,35 @@ def test_without_scripts_everything_opens_and_every_action_works(
         library.click()
         expect(call).to_be_visible()
         expect(page.get_by_role("button", name="Copy")).to_have_count(0)
-        page.get_by_role("button", name="Mute").click()
+        page.locator("summary", has_text="Mute").click()
+        page.get_by_role("button", name="For ever").click()
         expect(page.get_by_role("button", name="Reopen")).to_be_visible()
+
+
+def test_issues_are_found_without_scripts(browser: Browser, url: str) -> None:
+    with visitor(browser, has_javascript=False) as page:
+        page.goto(url)
+        field = page.get_by_role("searchbox")
+        expect(field).to_have_value("is:unresolved")
+        field.fill("CheckoutError region:eu-west")
+        field.press("Enter")
+        expect(page.locator(".issue")).to_have_count(1)
+        page.get_by_role("complementary").get_by_role("link", name="web-3").click()
+        expect(field).to_have_value("CheckoutError region:eu-west server_name:web-3")
+        page.get_by_text("Order", exact=True).click()
+        page.get_by_role("link", name="Newest").click()
+        expect(page.locator(".issue h2")).to_have_text(
+            ["CheckoutError: order 7 cannot be paid"]
+        )
+        field.fill("is:gone")
+        page.get_by_role("button", name="Search").click()
+        expect(page.get_by_role("alert")).to_contain_text("is:gone is not known")
+        expect(field).to_have_attribute("aria-invalid", "true")
+        expect(page.get_by_text("All terms have to hold.")).to_be_visible()
+        field.fill("is:unresolved")
+        field.press("Enter")
+        expect(page.locator(".issue")).to_have_count(3)
+        expect(page).to_have_url(f"{url}/?sort=first_seen&q=is%3Aunresolved")
 
 
 def test_what_is_copied_is_what_is_shown(browser: Browser, url: str) -> None:
@@ -98,7 +156,20 @@ def test_what_is_copied_is_what_is_shown(browser: Browser, url: str) -> None:
         assert page.evaluate(read).startswith("# `KeyError: 'CHF'`")
 
 
-@pytest.mark.parametrize("path", ["/", "/issues/1", "/issues/2", "/issues/3", "/login"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/?q=is:nonsense",
+        "/issues/1",
+        "/issues/2",
+        "/issues/3",
+        "/login",
+        "/releases",
+        "/releases/1?version=shop%402.4.1",
+        f"/users/1/{ADA}",
+    ],
+)
 @pytest.mark.parametrize("width", [360, 1280])
 def test_no_page_is_wider_than_the_screen(
     browser: Browser, url: str, path: str, width: int

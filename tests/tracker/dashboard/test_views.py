@@ -58,14 +58,20 @@ class Outline(HTMLParser):
 
 ALL_PAGES = [
     "/",
-    "/?status=all&sort=users&page=2&environment=nowhere",
+    "/?q=&sort=users&page=2&period=14d",
+    "/?q=environment:nowhere",
+    "/releases",
+    f"/releases?page={10**30}&project={10**30}",
+    "/releases/1?version=shop%402.4.1",
+    "/users/1/f78e63a7eea6878f20348cf71b86fffa6d3455e7",
     "/?page=-3&project=x&sort=",
     *(f"/issues/{number}" for number in SAMPLES),
     *(f"/events/{event_id(number)}" for number in SAMPLES),
+    "/status",
     "/feedback",
     "/feedback?page=7",
     f"/feedback?page={10**30}",
-    f"/?page={10**30}&project={10**30}&environment=%00",
+    f"/?page={10**30}&project={10**30}&period=%00&q=%00",
 ]
 
 
@@ -225,57 +231,60 @@ def test_a_number_beyond_the_database_is_no_issue(client: FlaskClient) -> None:
     assert client.get(f"/errtrack/issues/{2**63}").status_code == 404
 
 
-def set_status(client: FlaskClient, status: str, **headers: str) -> int:
+def change(client: FlaskClient, action: str, **headers: str) -> int:
     response = client.post(
-        "/errtrack/issues/1/status",
-        data={"status": status},
+        "/errtrack/issues/change",
+        data={"issue": "1", "action": action},
         headers=headers,
     )
     return response.status_code
 
 
 def test_an_issue_is_resolved_muted_and_reopened(client: FlaskClient) -> None:
-    for status, button in (
-        ("resolved", "Reopen"),
-        ("muted", "Reopen"),
-        ("unresolved", "Resolve"),
+    for action, status, button in (
+        ("resolve", "resolved", "Reopen"),
+        ("mute", "muted", "Reopen"),
+        ("reopen", "unresolved", "Resolve"),
     ):
-        assert set_status(client, status) == 303
+        assert change(client, action) == 303
         text = client.get("/errtrack/issues/1").text
         assert f">{status}</span>" in text and f">{button}</button>" in text
 
 
-def test_a_status_that_is_none_changes_nothing(client: FlaskClient) -> None:
-    assert set_status(client, "deleted") == 400
+def test_an_action_that_is_none_changes_nothing(client: FlaskClient) -> None:
+    assert change(client, "explode") == 400
     assert ">unresolved</span>" in client.get("/errtrack/issues/1").text
-    missing = client.post("/errtrack/issues/99/status", data={"status": "muted"})
+    missing = client.post(
+        "/errtrack/issues/change", data={"issue": "99", "action": "mute"}
+    )
     assert missing.status_code == 404
 
 
 def test_a_form_of_another_site_changes_nothing(client: FlaskClient) -> None:
-    assert set_status(client, "resolved", Origin="https://evil.example") == 403
+    assert change(client, "resolve", Origin="https://evil.example") == 403
     assert ">unresolved</span>" in client.get("/errtrack/issues/1").text
 
 
 @pytest.mark.parametrize(
     ("referrer", "expected"),
     [
-        ("http://localhost/errtrack/?sort=users", "/errtrack/?sort=users"),
-        ("http://localhost/errtrack/issues/1", "/errtrack/issues/1"),
-        ("http://localhost/admin", "/errtrack/issues/1"),
-        ("https://evil.example/errtrack/", "/errtrack/issues/1"),
-        ("", "/errtrack/issues/1"),
+        ("http://localhost/errtrack/?q=is:muted&done=read", "/errtrack/?q=is:muted&"),
+        ("http://localhost/errtrack/issues/1", "/errtrack/issues/1?"),
+        ("http://localhost/admin", "/errtrack/issues/1?"),
+        ("https://evil.example/errtrack/", "/errtrack/issues/1?"),
+        ("", "/errtrack/issues/1?"),
     ],
 )
 def test_after_a_change_one_is_back_where_one_was(
     client: FlaskClient, referrer: str, expected: str
 ) -> None:
     response = client.post(
-        "/errtrack/issues/1/status",
-        data={"status": "muted"},
+        "/errtrack/issues/change",
+        data={"issue": "1", "action": "mute"},
         headers={"Referer": referrer},
     )
-    assert response.headers["Location"] == expected
+    assert response.headers["Location"] == f"{expected}done=muted"
+    assert "Muted." in client.get(response.headers["Location"]).text
 
 
 def test_everybody_else_learns_how_to_get_in_and_nothing_more(store: Store) -> None:
@@ -283,11 +292,15 @@ def test_everybody_else_learns_how_to_get_in_and_nothing_more(store: Store) -> N
     answers = [
         client.get("/errtrack/"),
         client.get("/errtrack/feedback"),
+        client.get("/errtrack/?q=is:nonsense"),
+        client.get("/errtrack/releases"),
+        client.get("/errtrack/releases/1?version=1"),
+        client.get(f"/errtrack/users/1/{'0' * 40}"),
         client.get("/errtrack/issues/1"),
         client.get("/errtrack/issues/999"),
         client.get(f"/errtrack/events/{event_id(1)}"),
         client.get(f"/errtrack/events/{'f' * 32}.json"),
-        client.post("/errtrack/issues/1/status", data={"status": "resolved"}),
+        client.post("/errtrack/issues/change", data={"issue": "1"}),
         client.get("/errtrack/login?token=forged"),
     ]
     assert {answer.status_code for answer in answers} == {403}
@@ -315,7 +328,14 @@ class BrokenStore(Store):
 
 def test_a_database_that_does_not_work_says_how_to_mend_it(tmp_path: Path) -> None:
     client = dashboard(BrokenStore(f"sqlite:///{tmp_path}/x.db")).test_client()
-    for path in ("/", "/issues/1", f"/events/{event_id(1)}.json", "/feedback"):
+    for path in (
+        "/",
+        "/issues/1",
+        f"/events/{event_id(1)}.json",
+        "/feedback",
+        "/releases",
+        f"/users/1/{'0' * 40}",
+    ):
         response = client.get(f"/errtrack{path}")
         assert response.status_code == 503
         assert "the disk is full: free some space on /srv" in response.text

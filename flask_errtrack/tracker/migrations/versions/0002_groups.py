@@ -107,6 +107,7 @@ def _move_counters() -> None:
         sa.Column("hour", sa.Integer, nullable=False),
         sa.Column("event_count", sa.Integer, nullable=False),
         primary_key=("group_id", "hour"),
+        sqlite_with_rowid=False,
     )
     _create_index("errtrack_group_hour", "hour")
     _create_table(
@@ -114,6 +115,7 @@ def _move_counters() -> None:
         sa.Column("group_id", _ID, nullable=False),
         sa.Column("user_hash", sa.String(40), nullable=False),
         primary_key=("group_id", "user_hash"),
+        sqlite_with_rowid=False,
     )
     _create_index("errtrack_group_user", "user_hash")
     _create_table(
@@ -123,6 +125,7 @@ def _move_counters() -> None:
         sa.Column("value", sa.String(200), nullable=False),
         sa.Column("event_count", sa.Integer, nullable=False),
         primary_key=("group_id", "key", "value"),
+        sqlite_with_rowid=False,
     )
     _create_index("errtrack_group_tag", "key", "value")
     for kind, columns in (
@@ -218,6 +221,7 @@ def _create_person() -> None:
         sa.Column("email", sa.String(200), nullable=False),
         sa.Column("username", sa.String(200), nullable=False),
         sa.Column("ip_address", sa.String(200), nullable=False),
+        sa.Column("search_text", sa.Text, nullable=False),
         primary_key=("project_id", "user_hash"),
     )
 
@@ -273,6 +277,14 @@ def _create_monitor() -> None:
         unique=("monitor_id", "check_in_id"),
     )
     _create_index("errtrack_check_in", "monitor_id", "id")
+    is_running = sa.text("status = 'in_progress'")
+    op.create_index(
+        "ix_errtrack_check_in_running",
+        "errtrack_check_in",
+        ["started_at"],
+        sqlite_where=is_running,
+        postgresql_where=is_running,
+    )
 
 
 def _create_alert() -> None:
@@ -286,9 +298,12 @@ def _create_alert() -> None:
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("next_try_at", sa.Double, nullable=False),
         sa.Column("problem", sa.Text, nullable=False),
+        sa.Column("sent_at", sa.Double),
+        sa.Column("told", sa.Text, nullable=False),
         primary_key=("id",),
     )
     _create_index("errtrack_alert", "issue_id")
+    _create_index("errtrack_alert", "sent_at")
     _create_index("errtrack_alert", "status", "next_try_at")
 
 
@@ -309,6 +324,7 @@ def _create_table(
     *columns: sa.Column[object],
     primary_key: tuple[str, ...],
     unique: tuple[str, ...] = (),
+    sqlite_with_rowid: bool = True,
 ) -> None:
     """Create a table whose constraints are named as ``schema`` names them."""
     constraints: list[sa.Constraint] = [
@@ -326,7 +342,7 @@ def _create_table(
         constraints.append(
             sa.UniqueConstraint(*unique, name=f"uq_{name}_{'_'.join(unique)}")
         )
-    op.create_table(name, *columns, *constraints)
+    op.create_table(name, *columns, *constraints, sqlite_with_rowid=sqlite_with_rowid)
 
 
 def _create_index(table: str, *columns: str) -> None:

@@ -1,0 +1,48 @@
+"""The command that lists what people wrote in the feedback dialog."""
+
+from __future__ import annotations
+
+import json
+
+import click
+from flask.cli import with_appcontext
+
+from ..words import one_line, rfc3339
+from .current import store_of_app
+from .printing import format_option, limit_option, print_table
+
+_COLUMNS = ("received_at", "event_id", "issue_id", "name", "email", "comments")
+_MAX_COMMENT_LENGTH = 120
+
+
+@click.command("feedback")
+@format_option
+@limit_option
+@with_appcontext
+def feedback_command(style: str, limit: int) -> None:
+    """List what people wrote about errors that they met, the newest first."""
+    from ..tracker.dashboard.reads import reports
+
+    with store_of_app() as store, store.reading() as connection:
+        found = reports(connection, limit, 0)
+    rows = [
+        {
+            "received_at": rfc3339(row.received_at),
+            "event_id": row.event_id,
+            # None as long as the event itself has not come.
+            "issue_id": row.issue_id,
+            "name": row.name,
+            "email": row.email,
+            "comments": row.comments,
+            "is_read": row.is_read,
+        }
+        for row in found
+    ]
+    if style == "json":
+        click.echo(json.dumps(rows, indent=2))
+    elif not rows:
+        click.echo("Nobody has written yet.")
+    else:
+        for row in rows:
+            row["comments"] = one_line(row["comments"], _MAX_COMMENT_LENGTH)
+        print_table(_COLUMNS, rows)
