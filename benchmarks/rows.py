@@ -18,7 +18,6 @@ from sqlalchemy import Table, insert
 from flask_errtrack.event import Event
 from flask_errtrack.tracker import schema
 from flask_errtrack.tracker.counting import hour_of
-from flask_errtrack.tracker.grouping import search_text_of
 from flask_errtrack.tracker.normalize import normalize_event
 from flask_errtrack.tracker.placing import Arrival
 from flask_errtrack.tracker.store import Store
@@ -130,7 +129,7 @@ class Filling:
             "issue_id": place + 1,
             "words": arrival.grouping.words,
             "event_count": 0,
-            "search_text": f"{search_text_of(arrival.content)} ({place})",
+            "search_text": f"{arrival.search_text} ({place})",
         }
 
     def _person(self, number: int) -> _Row:

@@ -124,9 +124,8 @@ class Database:
         """What the connections are good for: this process, this very file."""
         if not self.is_sqlite:
             return (os.getpid(),)
-        path = Path(self.url.database or "")
         try:
-            status = _status_of(path)
+            status = _status_of(self.url.database or "")
         except OSError as error:
             raise diagnose(error, self.url) from error
         return os.getpid(), status.st_dev, status.st_ino
@@ -269,14 +268,14 @@ def _expected(problem: str) -> str:
     )
 
 
-def _status_of(path: Path) -> os.stat_result:
+def _status_of(path: str) -> os.stat_result:
     try:
-        return path.stat()
+        return os.stat(path)
     except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
         # Errors tell about users: nobody else on this host may read them.
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        return path.stat()
+        return os.stat(path)
 
 
 def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..event import Event, ExceptionValue
-from .places import Place, places_of, source_key
+from .places import Place, Places, places_of, source_key
 
 #: A new rule is a new version: its hashes never meet those of an older one.
 VERSION = 1
@@ -101,7 +101,7 @@ def culprit_of(event: Event) -> str:
     return _cut(event.get("transaction", ""))
 
 
-def search_text_of(event: Event) -> str:
+def search_text_of(event: Event, title: str, culprit: str) -> str:
     """Return what a search for words looks in: type, message, culprit and files."""
     values = event.get("exception", {"values": []})["values"]
     files = [
@@ -110,7 +110,7 @@ def search_text_of(event: Event) -> str:
         for frame in reversed(value.get("stacktrace", {"frames": []})["frames"])
         if frame.get("in_app")
     ]
-    words = [_text_of(event), title_of(event), culprit_of(event)]
+    words = [_text_of(event), title, culprit]
     words += [value["type"] for value in values] + list(dict.fromkeys(files))
     return "\n".join(filter(None, words)).lower()[:MAX_SEARCH_LENGTH]
 
@@ -148,13 +148,14 @@ def _default_rule(event: Event) -> _Rule:
         return _message_rule(event)
     outermost, root = values[-1], _root_of(values)
     chain = [outermost] if root is outermost else [outermost, root]
-    is_any_in_app = any(places_of(value).is_in_app for value in chain)
+    placed = [(value, places_of(value)) for value in chain]
+    is_any_in_app = any(found.is_in_app for _, found in placed)
     # Next to a place in the app, frames of libraries alone would only split.
     rules = [
-        _exception_rule(value, event["platform"])
-        if places_of(value).is_in_app or not is_any_in_app
+        _exception_rule(value, found, event["platform"])
+        if found.is_in_app or not is_any_in_app
         else _type_rule(value)
-        for value in chain
+        for value, found in placed
     ]
     return _Rule(
         sum((rule.fine for rule in rules), ()),
@@ -178,8 +179,7 @@ def _root_of(values: Sequence[ExceptionValue]) -> ExceptionValue:
     return root
 
 
-def _exception_rule(value: ExceptionValue, platform: str) -> _Rule:
-    found = places_of(value)
+def _exception_rule(value: ExceptionValue, found: Places, platform: str) -> _Rule:
     kind = _type_rule(value)
     if not found.places:
         message = without_variables(value.get("value", ""))

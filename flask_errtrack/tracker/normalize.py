@@ -14,7 +14,6 @@ from urllib.parse import urlencode
 
 from ..envelope import encode_json
 from ..event import LEVELS, Event, UserReport
-from ..trim import trimmed
 from .checkers import (
     DROPPED,
     Notes,
@@ -59,12 +58,13 @@ def normalize_event(raw: object, received_at: float) -> Event:
     if found is DROPPED:
         found = {}
     event = {name: value for name, value in found.items() if not _is_empty(value)}
-    event.setdefault("event_id", uuid.uuid4().hex)
+    if "event_id" not in event:
+        event["event_id"] = uuid.uuid4().hex
     event.setdefault("platform", "other")
     event["timestamp"] = _near(event.pop("timestamp", None), received_at, notes)
     if notes.entries:
         event["errors"] = event.get("errors", []) + notes.entries
-    return trimmed(cast("Event", event))[0]
+    return cast("Event", event)
 
 
 def normalize_report(raw: object) -> UserReport | None:
