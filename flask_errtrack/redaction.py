@@ -20,6 +20,11 @@ from .serialize import CUT_MARK
 
 REDACTED = "[redacted]"
 
+# Between the beginning of a secret and where it was cut.
+_MAX_QUOTES = 2
+_MAX_GUESS_RULES = 1000
+_MAX_GUESS_HITS = 20_000
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -34,11 +39,35 @@ class Rule:
     redact: Callable[[str], str]
 
 
-def rules_of_secrets(secrets: Iterable[str]) -> Iterator[Rule]:
-    """Return rules for known values; the longest first, as one may hold another."""
-    for secret in sorted(secrets, key=len, reverse=True):
+def rules_of_secrets(
+    secrets: Iterable[str], guesses: Iterable[str] = ()
+) -> Iterator[Rule]:
+    """Return rules for known values; the longest first, as one may hold another.
+
+    :param guesses: values from the event itself, which whoever sent it may have made
+        so that the search never ends: it does.
+    """
+    surely = frozenset(secrets)
+    rules, hits = iter(range(_MAX_GUESS_RULES)), iter(range(_MAX_GUESS_HITS))
+    for secret in sorted({*surely, *guesses}, key=len, reverse=True):
         for form in _forms(secret):
-            yield _exact_rule(form)
+            rule = _exact_rule(form)
+            if secret in surely:
+                yield rule
+            elif next(rules, None) is not None:
+                yield _limited(rule, hits)
+
+
+def _limited(rule: Rule, hits: Iterator[int]) -> Rule:
+    """A rule that finds only so much as others that share ``hits`` have left."""
+
+    def positions(together: str, lower: str) -> Iterator[int]:
+        for at in rule.positions(together, lower):
+            if next(hits, None) is None:
+                return
+            yield at
+
+    return Rule(positions, rule.redact)
 
 
 @lru_cache(maxsize=1024)
@@ -59,16 +88,17 @@ def _exact_rule(secret: str) -> Rule:
 
     def redact(text: str) -> str:
         text = text.replace(secret, REDACTED)
-        if CUT_MARK not in text or start not in text:
+        if CUT_MARK not in text:
             return text
         # A cut may have left the first part of the secret.
-        return CUT_MARK.join(_without_start(part) for part in text.split(CUT_MARK))
-
-    def _without_start(text: str) -> str:
-        kept = text.rstrip("'\"")
-        at = kept.find(start, max(len(kept) - len(secret), 0))
-        is_cut = at >= 0 and secret.startswith(kept[at:])
-        return kept[:at] + REDACTED + text[len(kept) :] if is_cut else text
+        parts, done = [], 0
+        for at in _all_positions(text, start):
+            end = text.find(CUT_MARK, at, at + len(secret) + _MAX_QUOTES + 1)
+            kept = text[at:end].rstrip("'\"")
+            if end >= 0 and secret.startswith(kept):
+                parts += [text[done:at], REDACTED]
+                done = at + len(kept)
+        return "".join([*parts, text[done:]])
 
     return Rule(lambda together, lower: _all_positions(together, start), redact)
 

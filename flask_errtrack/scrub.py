@@ -62,6 +62,13 @@ _SHAPE = frozenset(
 _MAX_VALUES = 100_000
 # No card has fewer digits.
 _MIN_CARD = 10**14
+# Values of secret names that are searched for; names are looked at without end.
+_MAX_SEARCHED = 1000
+# A text or bytes as Python writes them.
+_REPR = re.compile(
+    r"b?(?P<quote>['\"])(?:(?!(?P=quote))[^\\\n]"
+    r"|\\(?:[\\'\"nrt]|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}))*+(?P=quote)"
+)
 # Names of fields and states, not secrets, in spite of the name before them.
 _WORD = re.compile("[a-z_]{1,14}")
 _EMPTY = ("", "''", '""', "b''", "None", "null")
@@ -91,8 +98,11 @@ class Scrubber:
         """
         copy = _Copy(self.is_secret_name if self._keys else is_secret_name)
         made = copy.value(event)
-        values = {value for value in (*secrets, *copy.redacted) if is_worth_it(value)}
-        known = tuple(rules_of_secrets(values))
+        known = tuple(
+            rules_of_secrets(
+                filter(is_worth_it, secrets), filter(is_worth_it, copy.redacted)
+            )
+        )
         new_texts = _redacted(copy.texts, (*known, *self._text_rules))
         new_source = _redacted(copy.source, (*known, *self._source_rules))
         if new_texts or new_source:
@@ -179,13 +189,12 @@ class _Copy:
     def _redact(self, value: Any, is_mapping: bool = False) -> Any:
         """The value is a secret elsewhere in the event, too."""
         kind = type(value)
-        if kind is str:
-            self.redacted.update(_unquoted(value))
+        if kind in (str, int):
+            if len(self.redacted) < _MAX_SEARCHED:
+                self.redacted.update(_unquoted(safe_text(value)))
         elif kind in (list, tuple):
             for item in value:
                 self._redact(item)
-        elif kind is int:
-            self.redacted.update(_unquoted(safe_text(value)))
         elif kind is dict and is_mapping:
             return {safe_text(key): self._redact(item) for key, item in value.items()}
         return REDACTED
@@ -210,7 +219,7 @@ def _is_card(number: int) -> bool:
 def _unquoted(value: str) -> set[str]:
     """A secret as it is, from a text that may be its ``repr``, even a cut one."""
     text = value.removesuffix(CUT_MARK)
-    if text.startswith(("b", "'", '"')):
+    if _REPR.fullmatch(text):
         with suppress(ValueError, SyntaxError):
             match ast.literal_eval(text):
                 case str(made):

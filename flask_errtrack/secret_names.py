@@ -43,9 +43,11 @@ _SEPARATORS = re.compile(r"[^a-z0-9]+")
 
 #: The password inside a URL. It may hold an ``@`` or, as databases are lenient, a
 #: slash; a port with a path, or a placeholder as in ``{password}@``, is no password.
+#: Without steps back over what stands before an ``@``: the text may be made for them.
 URL_PASSWORD = re.compile(
-    r"(?i)(?P<before>[a-z][\w+.-]{0,30}://[^\s/:@'\"]{0,80}:)"
-    r"(?!\d{1,5}(?:[/?#]|$)|\{|\$\{|%\()(?P<password>[^\s'\"<>]{1,300})(?=@[^\s@'\"<>])"
+    r"(?i)(?P<before>(?<=[a-z0-9])://[^\s/:@'\"]{0,80}:)"
+    r"(?!\d{1,5}(?:[/?#]|$)|\{|\$\{|%\()(?=[^@]|@[^\s'\"<>@]{0,300}+@)"
+    r"(?P<password>(?:[^\s'\"<>@]{0,300}+@){0,5}[^\s'\"<>@]{0,300}+)(?=@[^\s@'\"<>])"
 )
 # Settings may hold themselves.
 _MAX_SETTINGS_DEPTH = 6

@@ -601,3 +601,47 @@ def test_no_text_takes_long(trigger: str) -> None:
         scrubbed(text, scrubber=scrubber)
         scrubbed(text[:1000], text, scrubber=scrubber)
         assert time.thread_time() - started < 2
+
+
+def cost(value: Any) -> float:
+    """How long the processor works on a value, in seconds; the least of three."""
+    made = event(extra={"value": value})
+    times = []
+    for _ in range(3):
+        started = time.thread_time()
+        Scrubber().scrub(made)
+        times.append(time.thread_time() - started)
+    return min(times)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "no secret at all", "aaaaaaaa" * 50, "aaaaaaaa" + CUT_MARK * 2000],
+)
+def test_secrets_without_number_cost_no_more_each_than_some(text: str) -> None:
+    def many(number: int) -> Any:
+        texts = [f"{text} {n}" for n in range(50)]
+        return [{f"password{n}": f"aaaaaaaa{n:09}" for n in range(number)}, texts]
+
+    assert cost(many(8000)) < 10 * cost(many(1000)) + 0.1
+
+
+def test_however_many_secrets_there_are_each_is_redacted_by_its_name() -> None:
+    made = scrubbed([{"password": f"secret-{n:09}"} for n in range(5000)])
+    assert made == [{"password": REDACTED}] * 5000
+
+
+def test_what_looks_like_urls_without_end_costs_no_more_than_urls_do() -> None:
+    for hostile in ("http://a:", "http://a:@", "http://a:b@@", "http://a:b@ "):
+        text = hostile * 10_000
+        assert cost(text) < 10 * cost("http://a/" * 10_000), hostile
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["b" + "-" * 8000 + "1", "b" + ".a" * 4000, "b" + "(" * 8000, "'\\U00110000'"]
+    + ["'secret'('x')", "'secret\\d'", "'secret-\0'", "b'größer-als'"],
+)
+def test_a_secret_that_only_begins_like_a_repr_is_a_text(value: str) -> None:
+    made = scrubbed({"password": value, "text": f"it was {value} then"})
+    assert made["password"] == REDACTED and value not in made["text"]
