@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from ..errors import ActionError
 from ..words import count, duration, one_line, visible
@@ -28,9 +28,10 @@ from .schema import (
     group_tag,
     group_user,
     issue,
-    release,
+    merged_issue,
 )
 from .store import Store
+from .versions import newest_release
 
 logger = logging.getLogger("flask_errtrack")
 
@@ -49,6 +50,7 @@ MAX_MUTE_COUNT = 1_000_000_000
 _UNCONDITIONAL: dict[str, Any] = {
     "is_regressed": False,
     "reopens_from": None,
+    "needs_next_release": False,
     "mute_until": None,
     "mute_until_events": None,
     "mute_until_users": None,
@@ -81,7 +83,7 @@ def resolve(store: Store, issue_ids: Iterable[int], actor: str = "") -> Changed:
     """
 
     def decide(connection: Connection, known: Record) -> _Change:
-        newest = _newest_release(connection, known.project_id)
+        newest = newest_release(connection, known.project_id)
         return _status("resolved", "resolved", reopens_from=newest and newest.id)
 
     return _change(store, issue_ids, actor, decide)
@@ -90,23 +92,26 @@ def resolve(store: Store, issue_ids: Iterable[int], actor: str = "") -> Changed:
 def resolve_in_next_release(
     store: Store, issue_ids: Iterable[int], actor: str = ""
 ) -> Changed:
-    """Resolve issues; only an event of a release not known yet reopens them.
+    """Resolve issues; only an event of a later release than the newest reopens them.
 
     :raises ActionError: if a project never told its release, or too many are asked.
     :raises StoreError: if the database cannot be used now.
     """
 
     def decide(connection: Connection, known: Record) -> _Change:
-        newest = _newest_release(connection, known.project_id)
+        newest = newest_release(connection, known.project_id)
         if newest is None:
             raise ActionError(
                 f"Issue {known.id} cannot be resolved in the next release: no event "
                 "of its project has told its release. Set the option release, or "
                 "resolve it plainly."
             )
-        next_id = newest.id + 1
         return _status(
-            "resolved_next", "resolved", newest.version, reopens_from=next_id
+            "resolved_next",
+            "resolved",
+            newest.version,
+            reopens_from=newest.id,
+            needs_next_release=True,
         )
 
     return _change(store, issue_ids, actor, decide)
@@ -286,24 +291,18 @@ def _possible(issue_ids: Sequence[int]) -> list[int]:
     return [number for number in issue_ids if 0 < number <= MAX_ID]
 
 
-def _newest_release(connection: Connection, project_id: int) -> Record | None:
-    newest = select(func.max(release.c.id)).where(release.c.project_id == project_id)
-    query = select(release).where(release.c.id == newest.scalar_subquery())
-    return connection.execute(query).first()
-
-
 def _until_words(seconds: float | None, events: int | None, users: int | None) -> str:
     """Say until when an issue is muted; empty: for ever."""
     if seconds is not None and not 0 < seconds <= MAX_MUTE_SECONDS:
         raise ActionError(
-            f"An issue cannot be muted for {seconds:g} seconds; expected more than 0 "
-            "and at most ten years."
+            f"An issue cannot be muted for {_number_words(seconds)} seconds; expected "
+            "more than 0 and at most ten years."
         )
     for number, unit in ((events, "events"), (users, "people")):
         if number is not None and not 0 < number <= MAX_MUTE_COUNT:
             raise ActionError(
-                f"An issue cannot be muted until {number} more {unit}; expected 1 to "
-                f"{MAX_MUTE_COUNT:,}."
+                f"An issue cannot be muted until {_number_words(number)} more {unit}; "
+                f"expected 1 to {MAX_MUTE_COUNT:,}."
             )
     parts = [
         f"for {duration(seconds)}" if seconds else "",
@@ -313,11 +312,17 @@ def _until_words(seconds: float | None, events: int | None, users: int | None) -
     return " or ".join(part for part in parts if part)
 
 
+def _number_words(number: int | float) -> str:
+    # Python refuses to write down an int that is long enough.
+    is_short = isinstance(number, float) or abs(number) < 10**15
+    return f"{number:g}" if is_short else "so many"
+
+
 def _delete(connection: Connection, issue_ids: Sequence[int]) -> None:
     of_issues = select(group.c.id).where(group.c.issue_id.in_(issue_ids))
     # Each before what it points at.
     for table in (feedback, event, group_hour, group_user, group_tag):
         connection.execute(delete(table).where(table.c.group_id.in_(of_issues)))
-    for table in (group, activity, alert):
+    for table in (group, activity, alert, merged_issue):
         connection.execute(delete(table).where(table.c.issue_id.in_(issue_ids)))
     connection.execute(delete(issue).where(issue.c.id.in_(issue_ids)))

@@ -15,16 +15,21 @@ from ..errors import ActionError
 from ..words import one_line
 from . import history
 from .actions import Record, ids_of, lock_groups, lock_issues, signed
-from .schema import MAX_ID, activity, alert, group, group_user, issue
+from .schema import MAX_ID, activity, alert, group, group_user, issue, merged_issue
 from .store import Store
 
 #: What an issue shows of its newest event, and every group knows of its own.
 _FACTS = ("title", "culprit", "level", "environment", "release")
-_STATE = ("status", "is_regressed", "status_changed_at", "reopens_from") + (
+_STATE = (
+    "status",
+    "is_regressed",
+    "regressed_release",
+    "status_changed_at",
+    "reopens_from",
+    "needs_next_release",
     "mute_until",
     "mute_until_events",
     "mute_until_users",
-    "regressed_release",
 )
 _TITLE_LENGTH = 120
 
@@ -107,11 +112,13 @@ def _refuse_unless_one_project(wanted: list[int], rows: list[Record]) -> None:
 def _absorb(connection: Connection, target: Record, others: list[Record]) -> None:
     """Give all that belongs to some issues to another one, and delete them."""
     ids = [other.id for other in others]
-    for table in (group, activity, alert):
+    for table in (group, activity, alert, merged_issue):
         connection.execute(
             update(table).where(table.c.issue_id.in_(ids)).values(issue_id=target.id)
         )
     connection.execute(delete(issue).where(issue.c.id.in_(ids)))
+    moved = [{"id": number, "issue_id": target.id} for number in ids]
+    connection.execute(insert(merged_issue), moved)
 
 
 def _state_of_all(target: Record, others: list[Record]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     func,
+    or_,
     select,
     update,
 )
@@ -35,6 +36,7 @@ from .engine import insert_into, upsert
 from .placing import Arrival, Placement, place
 from .retention import thin_out
 from .schema import event, feedback, group, group_user, issue, release
+from .versions import is_later
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,12 @@ def record_report(
 ) -> Recorded:
     """Write a user report; of several about one event the last counts."""
     event_id = report["event_id"]
+    # Held, so that it is not deleted before the report points at it.
+    of_event = select(group.c.id).join(event, event.c.group_id == group.c.id)
     group_id = connection.scalar(
-        select(event.c.group_id).where(_is_about(event, project_id, event_id))
+        of_event.where(_is_about(event, project_id, event_id)).with_for_update(
+            read=True, key_share=True, of=group
+        )
     )
     told = {
         "name": report.get("name", ""),
@@ -206,10 +212,14 @@ def _reopens(connection: Connection, arrival: Arrival, known: Any) -> bool:
     version = arrival.facts["release"]
     if known.reopens_from is None or not version:
         return True
-    number = select(release.c.id).where(
-        release.c.project_id == arrival.project_id, release.c.version == version
+    query = select(release).where(
+        release.c.project_id == arrival.project_id,
+        or_(release.c.id == known.reopens_from, release.c.version == version),
     )
-    return bool((connection.scalar(number) or 0) >= known.reopens_from)
+    releases = connection.execute(query).all()
+    old = next(one for one in releases if one.id == known.reopens_from)
+    new = next(one for one in releases if one.version == version)
+    return is_later(new, old) if known.needs_next_release else not is_later(old, new)
 
 
 def is_mute_over(known: Any, now: float, event_count: int, user_count: int) -> bool:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 metadata = MetaData(
@@ -75,8 +76,10 @@ issue = Table(
     # Was resolved, and happened again; never true of what is not unresolved.
     Column("is_regressed", Boolean, nullable=False),
     Column("status_changed_at", Double, nullable=False),
-    # Resolved, it is reopened by releases with this id or a higher one; NULL: by all.
+    # Resolved, it is reopened by this release and later ones; NULL: by all.
     Column("reopens_from", Id),
+    # … but not by that release itself: it was resolved in the next one.
+    Column("needs_next_release", Boolean, nullable=False, server_default=false()),
     # Muted, it is reopened by what comes first; both counts are totals.
     Column("mute_until", Double),
     Column("mute_until_events", Integer),
@@ -93,6 +96,16 @@ issue = Table(
     Column("first_release", String(200), nullable=False),
     Column("regressed_release", String(200), nullable=False),
     Index(None, "project_id", "status", "last_seen"),
+    # SQLite must not give the number of an issue that is gone to another one.
+    sqlite_autoincrement=True,
+)
+
+#: Numbers of issues that were merged, and the issue that each leads to now.
+merged_issue = Table(
+    "errtrack_merged_issue",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("issue_id", Id, ForeignKey("errtrack_issue.id"), nullable=False, index=True),
 )
 
 #: The events with one grouping key. Whatever counts events counts them here, so that

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from flask_errtrack.errors import ActionError
-from flask_errtrack.tracker import actions, schema
+from flask_errtrack.tracker import actions, projects, schema
 from flask_errtrack.tracker.schema import MAX_ID, activity, issue
 from flask_errtrack.tracker.store import Store
 
@@ -81,6 +81,68 @@ def test_resolved_in_the_next_release_only_a_new_one_reopens(store: Store) -> No
     assert happen(store, release="2") == "resolved"
     assert happen(store, release="3") == "unresolved"
     assert row(store, issue).is_regressed
+
+
+@pytest.mark.parametrize(
+    ("seen", "reopens", "does_not"),
+    [
+        # The numbers say which is later, in whatever order they were seen.
+        (["1.10.0", "1.9.0"], ["1.10.1", "1.11", "2.0.0-rc.1"], ["1.2", "1.10.0-rc.2"]),
+        (["shop@2.0", "shop@1.0"], ["shop@2.0.1"], ["shop@1.9", "shop@2.0.0"]),
+        (["1.0rc2", "1.0rc1"], ["1.0rc10", "1.0"], ["1.0b9"]),
+        # Nothing but time tells it of hashes, and of another package.
+        (["0badc0ffee", "dead1234"], ["1234567"], []),
+        (["shop@9.0"], ["desk@1.0"], []),
+    ],
+)
+def test_only_a_later_release_reopens_what_is_resolved_in_the_next(
+    store: Store, seen: list[str], reopens: list[str], does_not: list[str]
+) -> None:
+    for version in seen:
+        happen(store, release=version)
+    actions.resolve_in_next_release(store, [1])
+    for version in [*seen, *does_not]:
+        assert happen(store, release=version) == "resolved"
+    for version in reopens:
+        actions.reopen(store, [1])
+        actions.resolve_in_next_release(store, [1])
+        assert happen(store, release=version) == "unresolved"
+
+
+def test_a_late_event_of_an_old_release_hides_no_regression_of_the_new(
+    store: Store,
+) -> None:
+    happen(store, release="1.1.0")
+    happen(store, release="1.0.0")
+    actions.resolve(store, [1])
+    assert happen(store, release="1.0.0") == "resolved"
+    assert happen(store, release="1.1.0") == "unresolved"
+
+
+def test_an_event_without_release_reopens(store: Store) -> None:
+    happen(store, release="1")
+    actions.resolve_in_next_release(store, [1])
+    assert happen(store) == "unresolved"
+
+
+def test_projects_have_releases_of_their_own(store: Store) -> None:
+    other = projects.add(store, "other").id
+    happen(store, release="2")
+    store.record(item(release="1"), other)
+    store.record(item(release="2"), other)
+    actions.resolve_in_next_release(store, [1, 2])
+    store.record(item(release="2"), other)
+    assert [one.status for one in rows(store, issue)] == ["resolved"] * 2
+    store.record(item(release="3"), other)
+    assert [one.status for one in rows(store, issue)] == ["resolved", "unresolved"]
+
+
+def test_the_number_of_an_issue_that_is_gone_is_never_given_again(store: Store) -> None:
+    happen(store)
+    happen(store, **another())
+    actions.delete_issues(store, [2])
+    happen(store, **another())
+    assert [one.id for one in rows(store, issue)] == [1, 3]
 
 
 def test_without_any_release_there_is_no_next_one(store: Store) -> None:

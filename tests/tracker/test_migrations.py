@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 
 from flask_errtrack.errors import StoreError
-from flask_errtrack.tracker import migrations
+from flask_errtrack.tracker import actions, migrations
 from flask_errtrack.tracker.engine import Database
 from flask_errtrack.tracker.migrations import SchemaState
 from flask_errtrack.tracker.schema import (
@@ -100,9 +100,9 @@ def test_tables_of_a_newer_version_are_left_alone(store: Store) -> None:
 def test_the_version_of_the_tables_is_told(store: Store) -> None:
     with store.reading() as connection:
         for revisions, state in (
-            (("0001", "0002"), SchemaState.CURRENT),
-            (("0001", "0002", "0003"), SchemaState.OLDER),
-            (("0001",), SchemaState.NEWER),
+            (migrations.REVISIONS, SchemaState.CURRENT),
+            ((*migrations.REVISIONS, "9999"), SchemaState.OLDER),
+            (migrations.REVISIONS[:-1], SchemaState.NEWER),
         ):
             assert migrations.state_of(connection, revisions) is state
 
@@ -134,6 +134,22 @@ def test_what_the_first_tables_held_is_still_there(database_url: str) -> None:
         assert row(store, group_user).group_id == 1
         assert row(store, feedback).group_id == 1
         assert row(store, release).version == "1.0"
+
+
+def test_no_number_of_before_an_upgrade_is_given_again(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/old.db"
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        migrations.upgrade(connection, "0001")
+        for statement in _FIRST_ROWS[:2]:
+            connection.execute(text(statement))
+    engine.dispose()
+    with closing(Store(url)) as store:
+        actions.delete_issues(store, [1])
+
+        recorded = store.record(item())
+        assert recorded is not None
+        assert recorded.issue_id == 2
 
 
 _FIRST_ROWS = (

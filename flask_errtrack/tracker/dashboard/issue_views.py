@@ -19,7 +19,7 @@ from .. import actions, merging
 from ..store import Store
 from . import pages
 from .answers import guarded, message, rendered, way_back
-from .reads import MAX_ID
+from .reads import MAX_ID, merged_into
 
 # A higher number is no issue's, and too high for a database.
 ISSUE_URL = f"/issues/<int(max={MAX_ID}):issue_id>"
@@ -47,9 +47,14 @@ def add_issues(blueprint: Blueprint, store: Store, access: Access) -> None:
     @guarded(access)
     def issue(issue_id: int) -> ResponseReturnValue:
         page = pages.issue_page(store, issue_id, time.time())
-        if page is None:
+        if page is not None:
+            return rendered("errtrack/issue.html", access, page)
+        with store.reading() as connection:
+            target_id = merged_into(connection, issue_id)
+        if target_id is None:
             return _no_issue(issue_id)
-        return rendered("errtrack/issue.html", access, page)
+        done = request.args.get("done")
+        return redirect(url_for(".issue", issue_id=target_id, done=done))
 
     _add_changes(blueprint, store, access)
     _add_note(blueprint, store, access)

@@ -65,6 +65,14 @@ def issue(connection: Connection, issue_id: int) -> Record | None:
     return _first(connection, select(schema.issue).where(_issue.id == issue_id))
 
 
+def merged_into(connection: Connection, issue_id: int) -> int | None:
+    """Return the issue that one with this number was merged into, if it was."""
+    merged = schema.merged_issue.c
+    query = select(merged.issue_id).where(merged.id == issue_id)
+    found: int | None = connection.scalar(query)
+    return found
+
+
 def newest_event(connection: Connection, issue_id: int) -> Record | None:
     """Return the newest event of an issue that is kept."""
     query = _events().where(_is_kept_of(issue_id))

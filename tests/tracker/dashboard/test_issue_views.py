@@ -11,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from flask_errtrack.tracker import schema
+from flask_errtrack.tracker import actions, merging, schema
 from flask_errtrack.tracker.store import Store
 
 from .. import samples
@@ -121,6 +121,18 @@ def test_issues_of_one_place_are_merged_by_a_click_and_taken_apart(
     assert "took it out of #2 KeyError" in text
     assert not re.findall(r'name="group"', text)
     assert [one.event_count for one in rows(store, schema.issue)] == [1, 1, 1]
+
+
+def test_the_number_of_a_merged_issue_leads_to_where_it_went(
+    client: FlaskClient, store: Store
+) -> None:
+    merging.merge(store, [2, 3], into=3)
+    merging.merge(store, [1, 3], into=1)
+    for number in (2, 3):
+        answer = client.get(f"{HOME}issues/{number}")
+        assert answer.location == f"{HOME}issues/1"
+    actions.delete_issues(store, [1])
+    assert client.get(f"{HOME}issues/3").status_code == 404
 
 
 def test_a_note_stands_in_the_history_with_who_wrote_it(
