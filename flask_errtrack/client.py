@@ -33,7 +33,7 @@ from .scope_home import ScopeHome
 from .scrub import Scrubber
 from .serialize import DATA_LIMITS, Serializer, safe_text
 from .stacktrace import StackReader
-from .transports import Transport, transport_to_dsn
+from .transports import Transport, outbox_folder, transport_to_dsn
 from .transports.base import close as close_transport
 from .transports.base import flush as flush_transport
 from .trim import trimmed
@@ -57,7 +57,7 @@ class Client(ScopeApi):
                 "option database_url needs the tracker of an app, ErrTrack(app); "
                 "a client of its own sends to a dsn or a transport"
             )
-        folder = config.outbox_folder()
+        folder = outbox_folder(config)
         transport = config.transport or transport_to_dsn(config, folder)
         self._set_up(config, transport, Host())
 

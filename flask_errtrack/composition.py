@@ -29,7 +29,12 @@ from .host import (
 )
 from .request import person_of
 from .signing import key_from_file
-from .transports import BackgroundTransport, Transport, transport_to_dsn
+from .transports import (
+    BackgroundTransport,
+    Transport,
+    outbox_folder,
+    transport_to_dsn,
+)
 
 if TYPE_CHECKING:
     from .tracker.embedded import Tracker
@@ -126,7 +131,7 @@ class _Composer:
         config = self.config
         if config.transport is not None or not config.enabled:
             return config.transport  # type: ignore[no-any-return]
-        folder = config.outbox_folder(self.instance, self.database_url())
+        folder = outbox_folder(config, self.instance, self.database_url())
         if config.dsn is not None:
             return transport_to_dsn(config, folder)
         assert tracker is not None
@@ -160,13 +165,15 @@ class _Composer:
         health.add_to(blueprint)
         if tracker is not None and config.dashboard is not False:
             from .tracker.dashboard.views import add_pages
+            from .tracker.ingest.quota import Quota
             from .tracker.ingest.views import add_ingest
             from .tracker.rest.views import add_api
 
             add_pages(
                 blueprint, tracker.store, access, health.delivery, tracker.watchman
             )
-            add_ingest(blueprint, tracker.store)
+            quota = Quota(config.quota_per_minute, config.quota_total_per_minute)
+            add_ingest(blueprint, tracker.store, quota)
             add_api(blueprint, tracker.store, self.signing_keys)
         self.app.register_blueprint(blueprint)
         if config.error_page and not self.app.error_handler_spec[None].get(500):

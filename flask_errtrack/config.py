@@ -7,12 +7,10 @@ check at set-up and the row in the documentation. Knows nothing of Flask.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from logging import ERROR, INFO
-from pathlib import Path
 from typing import Any
 
 from . import options as check
@@ -278,6 +276,19 @@ class Config:
     retention_days: int = option(
         "Tracker", 90, check.number(1, whole=True), "How long events are kept."
     )
+    quota_per_minute: int = option(
+        "Tracker",
+        1000,
+        check.number(0, whole=True),
+        "How much one key may send in a minute: so many events, so many check-ins … "
+        "Each process counts for itself. 0: no limit.",
+    )
+    quota_total_per_minute: int = option(
+        "Tracker",
+        5000,
+        check.number(0, whole=True),
+        "The same for all keys together.",
+    )
     alerts: Sequence[str | Callable[[Any], object]] = option(
         "Tracker",
         (),
@@ -316,25 +327,6 @@ class Config:
         """
         found = gathered(_FIELDS, keywords, app_config, environ)
         return cls(**{name: checked(_FIELDS[name], *found[name]) for name in found})
-
-    def outbox_folder(
-        self, instance: Path | None = None, database_url: str = ""
-    ) -> Path | None:
-        """Return the folder where events wait; None: they wait in memory.
-
-        What waits for one destination never goes to another: each has its own. It is
-        still the same with another key, or with https instead of http.
-
-        :param instance: to which a relative path is relative. Without one, only an
-            outbox that is named is on disk.
-        :param database_url: of the app's tracker, where there is no DSN.
-        """
-        if self.outbox is False or (self.outbox is True and instance is None):
-            return None
-        name = "errtrack-outbox" if self.outbox is True else self.outbox
-        where = database_url if self.dsn is None else self.dsn.place
-        key = hashlib.sha256(where.encode()).hexdigest()[:16]
-        return (instance or Path.cwd()) / str(name) / key
 
     def __repr__(self) -> str:
         default = Config()

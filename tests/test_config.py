@@ -13,6 +13,7 @@ from flask_errtrack.config import Config
 from flask_errtrack.dsn import Dsn
 from flask_errtrack.errors import BadDsn, ConfigError
 from flask_errtrack.options import option, options_as_rst
+from flask_errtrack.transports import outbox_folder
 
 DSN = "https://public:verysecret@errors.example.com/1"
 
@@ -263,17 +264,17 @@ def test_what_waits_for_one_place_never_goes_to_another() -> None:
     urls = ("sqlite:////srv/a.db", "sqlite:////srv/b.db")
     dsns = (DSN, DSN.replace("/1", "/2"), DSN.replace("example", "example2"))
     folder = Path("/srv")
-    trackers = {load().outbox_folder(folder, url) for url in urls}
-    servers = {load(dsn=dsn).outbox_folder(folder, urls[0]) for dsn in dsns}
+    trackers = {outbox_folder(load(), folder, url) for url in urls}
+    servers = {outbox_folder(load(dsn=dsn), folder, urls[0]) for dsn in dsns}
     assert len(trackers | servers) == 5
-    assert servers == {load(dsn=dsn).outbox_folder(folder, urls[1]) for dsn in dsns}
+    assert servers == {outbox_folder(load(dsn=dsn), folder, urls[1]) for dsn in dsns}
     assert not any("verysecret" in str(folder) for folder in servers)
 
 
 def test_what_waits_goes_on_with_a_new_key_and_with_https() -> None:
     folder = Path("/srv")
     found = {
-        load(dsn=f"{scheme}://{key}@errors.example.com/1").outbox_folder(folder)
+        outbox_folder(load(dsn=f"{scheme}://{key}@errors.example.com/1"), folder)
         for scheme in ("http", "https")
         for key in ("old", "new", "new:secret")
     }
@@ -287,14 +288,14 @@ def test_the_outbox_is_in_the_instance_folder_or_where_an_option_says() -> None:
         ("waiting", "/srv/app/waiting"),
         ("/var/spool/shop", "/var/spool/shop"),
     ):
-        found = load(dsn=DSN, outbox=outbox).outbox_folder(instance)
+        found = outbox_folder(load(dsn=DSN, outbox=outbox), instance)
         assert found is not None and found.parent == Path(expected)
-    assert load(dsn=DSN, outbox=False).outbox_folder(instance) is None
+    assert outbox_folder(load(dsn=DSN, outbox=False), instance) is None
 
 
 def test_without_an_app_only_an_outbox_with_a_name_is_on_disk() -> None:
-    assert load(dsn=DSN).outbox_folder() is None
-    found = load(dsn=DSN, outbox="/var/spool/job").outbox_folder()
+    assert outbox_folder(load(dsn=DSN)) is None
+    found = outbox_folder(load(dsn=DSN, outbox="/var/spool/job"))
     assert found is not None and found.parent == Path("/var/spool/job")
 
 

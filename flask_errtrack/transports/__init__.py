@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -55,3 +56,23 @@ def http_transports(config: Config) -> Callable[[], HttpTransport]:
         config.proxies,
         config.ca_certs,
     )
+
+
+def outbox_folder(
+    config: Config, instance: Path | None = None, database_url: str = ""
+) -> Path | None:
+    """Return the folder where events wait; None: they wait in memory.
+
+    What waits for one destination never goes to another: each has its own. It is
+    still the same with another key, or with https instead of http.
+
+    :param instance: to which a relative path is relative. Without one, only an
+        outbox that is named is on disk.
+    :param database_url: of the app's tracker, where there is no DSN.
+    """
+    if config.outbox is False or (config.outbox is True and instance is None):
+        return None
+    name = "errtrack-outbox" if config.outbox is True else config.outbox
+    where = database_url if config.dsn is None else config.dsn.place
+    key = hashlib.sha256(where.encode()).hexdigest()[:16]
+    return (instance or Path.cwd()) / str(name) / key

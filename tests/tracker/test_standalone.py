@@ -178,6 +178,22 @@ def test_an_error_with_the_database_gone_ends_as_a_line_in_the_log(
     ]
 
 
+def test_its_quota_is_that_of_its_options(make: MakeTracker) -> None:
+    app = make(quota_per_minute=3, quota_total_per_minute=4)
+    first, second = projects.find(store_of(app), 1), projects.add(store_of(app), "b")
+    assert first is not None
+    statuses = [
+        app.test_client()
+        .post(
+            f"/api/{project.id}/store/?sentry_key={project.public_key}",
+            json={"message": "no price"},
+        )
+        .status_code
+        for project in (first, first, first, first, second, second)
+    ]
+    assert statuses == [200, 200, 200, 429, 200, 429]
+
+
 def test_it_answers_below_a_prefix(make: MakeTracker) -> None:
     client = make(url_prefix="/errors").test_client()
     assert client.get("/errors/").status_code == 403

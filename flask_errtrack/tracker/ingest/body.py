@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from .problems import Problem, TooLarge, UnknownEncoding
 
-MAX_WIRE_BYTES = 2**20
+#: As it comes, and as it is unpacked: an event may come with attachments.
 MAX_BODY_BYTES = 5 * 2**20
 
 _STEP_BYTES = 64 * 1024
@@ -30,15 +30,15 @@ _ZSTD_WINDOW_LOG = 23
 def read_bounded(stream: IO[bytes]) -> bytes:
     """Return all of a stream, whatever it said about its length.
 
-    :raises TooLarge: it is more than :data:`MAX_WIRE_BYTES`.
+    :raises TooLarge: it is more than :data:`MAX_BODY_BYTES`.
     """
     parts: list[bytes] = []
-    left = MAX_WIRE_BYTES + 1
+    left = MAX_BODY_BYTES + 1
     while left and (part := stream.read(min(left, _STEP_BYTES))):
         parts.append(part)
         left -= len(part)
     if not left:
-        raise TooLarge(f"the body is larger than {MAX_WIRE_BYTES} bytes")
+        raise TooLarge(f"the body is larger than {MAX_BODY_BYTES} bytes")
     return b"".join(parts)
 
 

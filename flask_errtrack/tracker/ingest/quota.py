@@ -6,6 +6,7 @@ requests.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -21,8 +22,8 @@ class Quota:
 
     What came at once may be as much as what comes in a minute.
 
-    :param per_minute: items of one category with one key.
-    :param total_per_minute: items of one category with any key.
+    :param per_minute: items of one category with one key; 0: any number.
+    :param total_per_minute: items of one category with any key; 0: any number.
     :param clock: in seconds.
     """
 
@@ -58,5 +59,7 @@ class _Buckets:
         self.levels: dict[tuple[str, str], tuple[float, float]] = {}
 
     def level(self, name: tuple[str, str], per_minute: float, now: float) -> float:
+        if not per_minute:
+            return math.inf
         left, then = self.levels.get(name, (per_minute, now))
         return min(per_minute, left + (now - then) * per_minute / 60)

@@ -246,7 +246,7 @@ def test_over_the_quota_errors_are_refused_and_nothing_else(
 def test_the_category_of_a_limit_is_the_one_that_sdks_know(
     site: Site, clock: Clock, kind: str, category: str
 ) -> None:
-    full = Site(site.store, clock, Quota(per_minute=0, clock=clock))
+    full = Site(site.store, clock, Quota(per_minute=0.5, clock=clock))
     response = full.send((kind, {"event_id": EVENT_ID}), ("event", b"[]"))
     assert response.status_code == 429
     assert response.headers["X-Sentry-Rate-Limits"] == f"60:{category}:key"
@@ -260,6 +260,13 @@ def test_one_quota_is_for_all_keys_together(clock: Clock) -> None:
     clock.seconds += 1000
     # What was not used up is not saved.
     assert sum(quota.admits("a", "error") for _ in range(9)) == 2
+
+
+def test_without_a_limit_anything_may_come(clock: Clock) -> None:
+    quota = Quota(per_minute=0, total_per_minute=3, clock=clock)
+    assert sum(quota.admits("a", "error") for _ in range(9)) == 3
+    free = Quota(per_minute=0, total_per_minute=0, clock=clock)
+    assert all(free.admits("a", "error") for _ in range(9000))
 
 
 class Counting(Store):
