@@ -1,6 +1,6 @@
 """The tracker's own database engine: made at first use, one a process.
 
-Owns how SQLite and PostgreSQL are opened, that the schema is ready, and what a
+Owns which connections there are, that the schema is ready, and what a
 write transaction is. Every fault leaves here as a ``StoreError`` that says how
 to mend it. Knows no table.
 """
@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import os
 import random
-import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, make_url, text
@@ -22,9 +20,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from ..errors import ConfigError, StoreError, own_work
-from . import migrations
+from ..process import OfProcess
+from . import migrations, sqlite_file
 from .faults import diagnose
 from .migrations import SchemaState
+from .turns import Turns
 
 T = TypeVar("T")
 
@@ -59,6 +59,7 @@ class Database:
         # By process and file. An engine of another process is kept, not closed:
         # its connections belong to that process.
         self._engines: dict[tuple[int, ...], Engine] = {}
+        self._turns = OfProcess(lambda: Turns(self._transaction))
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -69,8 +70,14 @@ class Database:
             yield connection
 
     def write(self, work: Callable[[Connection], T]) -> T:
-        """Run ``work`` in a write transaction, again if the database asks for it."""
+        """Run ``work`` in a write transaction, again if the database asks for it.
+
+        SQLite has one writer at a time: what waits meanwhile is then written together.
+        In PostgreSQL, which has many, that would make them wait for each other.
+        """
         with own_work(), self._diagnosed():
+            if self.is_sqlite:
+                return self._turns.get().write(work)
             for attempt in range(MAX_ATTEMPTS):
                 try:
                     return self._write_once(self._engine(), work)
@@ -125,7 +132,7 @@ class Database:
         if not self.is_sqlite:
             return (os.getpid(),)
         try:
-            status = _status_of(self.url.database or "")
+            status = sqlite_file.status_of(self.url.database or "")
         except OSError as error:
             raise diagnose(error, self.url) from error
         return os.getpid(), status.st_dev, status.st_ino
@@ -156,7 +163,7 @@ class Database:
                 'run pip install "Flask-ErrTrack[postgresql]"'
             ) from error
         if self.is_sqlite:
-            sqlalchemy_event.listen(engine, "connect", _set_up_sqlite)
+            sqlalchemy_event.listen(engine, "connect", sqlite_file.set_up)
         return engine
 
     def _prepare(self, engine: Engine) -> None:
@@ -197,12 +204,16 @@ class Database:
             )
 
     def _write_once(self, engine: Engine, work: Callable[[Connection], T]) -> T:
+        with self._transaction(engine) as connection:
+            return work(connection)
+
+    @contextmanager
+    def _transaction(self, engine: Engine | None = None) -> Iterator[Connection]:
+        engine = engine or self._engine()
         with engine.connect() as connection, connection.begin():
             if self.is_sqlite:
-                # A plain BEGIN that reads first cannot wait for another writer:
-                # SQLite refuses it at once, whatever the busy timeout.
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-            return work(connection)
+                sqlite_file.begin(connection, self.busy_timeout_seconds)
+            yield connection
 
     @contextmanager
     def _diagnosed(self) -> Iterator[None]:
@@ -266,30 +277,6 @@ def _expected(problem: str) -> str:
         f"database_url: {problem}; expected sqlite:///path/of/a/file or "
         "postgresql://user:password@host/database"
     )
-
-
-def _status_of(path: str) -> os.stat_result:
-    try:
-        return os.stat(path)
-    except FileNotFoundError:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        # Errors tell about users: nobody else on this host may read them.
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        return os.stat(path)
-
-
-def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    # The driver begins no transactions of its own.
-    connection.isolation_level = None
-    try:
-        connection.execute("PRAGMA journal_mode=WAL")
-    except sqlite3.OperationalError as error:
-        # The mode stays in the file. Who finds it locked meets a process that is
-        # about to set it; the next connection sets it otherwise.
-        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
-            raise
-    connection.execute("PRAGMA synchronous=NORMAL")
-    connection.execute("PRAGMA foreign_keys=ON")
 
 
 def _is_retryable(error: DBAPIError) -> bool:

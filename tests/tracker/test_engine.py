@@ -54,7 +54,7 @@ def test_threads_and_processes_count_every_event_once(database_url: str) -> None
 
 def _record_many(database_url: str, process: int) -> None:
     """Record from all threads at once, each event twice."""
-    store = Store(database_url, max_events_per_issue=10_000, busy_timeout_seconds=30)
+    store = Store(database_url, max_events_per_issue=10_000)
 
     def record(thread: int) -> None:
         for number in range(EVENTS_EACH):
