@@ -9,11 +9,12 @@ import hashlib
 import math
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from ..errors import Refused
+from ..event import Event
 from .checkers import clean
 from .schedules import Schedule
 
@@ -25,6 +26,8 @@ DEFAULT_MAX_RUNTIME_MINUTES = 30
 MAX_MINUTES = 366 * 24 * 60
 MAX_DURATION_SECONDS = MAX_MINUTES * 60.0
 
+# What a job may write into as it likes.
+_TEXTS = ("monitor_slug", "environment", "release")
 _STATUSES = ("in_progress", "ok", "error")
 _PLAIN_ID = re.compile("[0-9a-f]{32}")
 _LATEST = "0" * 32
@@ -85,6 +88,18 @@ class Run:
             expectation=_expectation(raw.get("monitor_config")),
             is_latest=is_latest,
         )
+
+
+def without_secrets(
+    raw: Mapping[str, Any], make_safe: Callable[[Event], Event]
+) -> dict[str, Any]:
+    """Return a check-in whose texts are made safe as those of an event are."""
+    texts = {
+        name: raw[name][:MAX_TEXT_LENGTH]
+        for name in _TEXTS
+        if isinstance(raw.get(name), str)
+    }
+    return {**raw, **make_safe(cast("Event", texts))}
 
 
 def _slug(raw: Any) -> str:

@@ -22,7 +22,7 @@ from .engine import Database
 from .normalize import normalize_event, normalize_report
 from .placing import Arrival
 from .recording import Recorded, record_event, record_report
-from .runs import Run
+from .runs import Run, without_secrets
 
 T = TypeVar("T")
 MakeSafe = Callable[[Event], Event]
@@ -167,7 +167,7 @@ class Store:
             report = report_of(_object_of(item))
             return self._record_report(report, project_id, make_safe)
         if item.type == "check_in":
-            return self._record_check_in(_object_of(item), project_id)
+            return self._record_check_in(_object_of(item), project_id, make_safe)
         return None
 
     def _record_event(
@@ -203,7 +203,11 @@ class Store:
             )
         )
 
-    def _record_check_in(self, raw: dict[str, object], project_id: int) -> Recorded:
+    def _record_check_in(
+        self, raw: dict[str, object], project_id: int, make_safe: MakeSafe | None
+    ) -> Recorded:
+        if make_safe is not None:
+            raw = without_secrets(raw, make_safe)
         run, now, limit = Run.of(raw), self._now(), self._max_events_per_issue
         return self._database.write(
             lambda connection: monitors.record_check_in(

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from flask_errtrack.tracker.ingest.quota import Quota
 from flask_errtrack.tracker.ingest.reading import MAX_HEADER_BYTES, MAX_ITEMS
-from flask_errtrack.tracker.schema import feedback, issue
+from flask_errtrack.tracker.schema import check_in, feedback, issue, monitor
 from flask_errtrack.tracker.store import Store
 
 from ..stores import Clock, row, rows, stored
@@ -138,6 +138,17 @@ def test_secrets_are_redacted_on_the_way_in(any_site: Site) -> None:
     assert "[redacted]" in text and '"b": 2' in text
     assert row(any_site.store, feedback).comments == "[redacted]"
     any_site.assert_pages_work()
+
+
+def test_secrets_are_redacted_in_check_ins_too(any_site: Site) -> None:
+    secret = "hunter2-hunter2"
+    texts = dict.fromkeys(("monitor_slug", "environment", "release"), f"pw={secret}")
+    status = any_site.send(("check_in", {**texts, "status": "error"})).status_code
+    assert status == 200
+    told = str(rows(any_site.store, monitor) + rows(any_site.store, check_in))
+    told += json.dumps(stored(any_site.store))
+    assert secret not in told and "pw=[redacted]" in told and "pw-redacted" in told
+    any_site.assert_pages_work(max_linked=20)
 
 
 MARK = json.dumps(event()).encode()
@@ -277,6 +288,24 @@ class Counting(Store):
     def write(self, work: Callable[[Connection], T]) -> T:
         self.writes += 1
         return super().write(work)
+
+
+def test_what_redaction_made_longer_is_stored_and_shown(any_site: Site) -> None:
+    long = "pin=1 " * 40
+    names = ("id", "email", "username", "name", "ip_address")
+    text_fields = ("transaction", "release", "environment", "server_name", "logger")
+    payload = {
+        **dict.fromkeys(text_fields, long),
+        "exception": [{"type": long, "value": long, "module": long}],
+        "user": dict.fromkeys(names, long),
+        "tags": {long: long},
+    }
+    report = {"event_id": EVENT_ID, "comments": long, "name": long, "email": long}
+    run = {"monitor_slug": long, "environment": long, "status": "error"}
+    sent = ("event", payload), ("user_report", report), ("check_in", run)
+    response = any_site.send(*sent, event_id=EVENT_ID)
+    assert response.status_code == 200, response.text
+    any_site.assert_pages_work(max_linked=20)
 
 
 def test_a_storm_of_refusals_is_written_once_a_second(
