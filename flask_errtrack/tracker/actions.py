@@ -1,8 +1,8 @@
 """What people do with issues: finish them, put them aside, delete them, write notes.
 
-Each action is one write transaction over any number of issues, and stands in their
-history. Locks groups first, then issues, each in ascending order, as ``recording``
-does. How issues become one stands in ``merging``.
+Each action is one write transaction over any number of issues (to delete them, one
+each), and stands in their history. Locks groups first, then issues, each in ascending
+order, as ``recording`` does. How issues become one stands in ``merging``.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, and_, delete, select, update
 
 from ..errors import ActionError
 from ..words import count, duration, one_line, visible
 from . import history
+from .retention import forget_people, hold_people
 from .schema import (
     MAX_ID,
     activity,
@@ -29,6 +31,7 @@ from .schema import (
     group_user,
     issue,
     merged_issue,
+    person,
 )
 from .store import Store
 from .versions import newest_release
@@ -190,17 +193,12 @@ def delete_issues(store: Store, issue_ids: Iterable[int], actor: str = "") -> Ch
     :raises StoreError: if the database cannot be used now.
     """
     wanted = ids_of(issue_ids)
-
-    def work(connection: Connection) -> list[int]:
-        lock_groups(connection, wanted)
-        found = [known.id for known in lock_issues(connection, wanted)]
-        _delete(connection, found)
-        return found
-
-    found = store.write(work)
-    if found:
-        numbers = ", ".join(map(str, found))
-        logger.info("%s deleted issue %s", one_line(actor) or "Somebody", numbers)
+    found = []
+    for issue_id in wanted:
+        # A transaction each, so that what comes meanwhile gets its turn between.
+        if store.write(partial(_delete, issue_id=issue_id)):
+            found.append(issue_id)
+            logger.info("%s deleted issue %s", one_line(actor) or "Somebody", issue_id)
     return _changed(wanted, found)
 
 
@@ -318,11 +316,23 @@ def _number_words(number: int | float) -> str:
     return f"{number:g}" if is_short else "so many"
 
 
-def _delete(connection: Connection, issue_ids: Sequence[int]) -> None:
-    of_issues = select(group.c.id).where(group.c.issue_id.in_(issue_ids))
+def _delete(connection: Connection, issue_id: int) -> bool:
+    """Delete an issue with all that belongs to it; False if there is none."""
+    lock_groups(connection, [issue_id])
+    rows = lock_issues(connection, [issue_id])
+    if not rows:
+        return False
+    of_issue = select(group.c.id).where(group.c.issue_id == issue_id)
+    met = select(group_user.c.user_hash).where(group_user.c.group_id.in_(of_issue))
+    whom = and_(person.c.project_id == rows[0].project_id, person.c.user_hash.in_(met))
+    hold_people(connection, whom)
+    for table in (feedback, event):
+        connection.execute(delete(table).where(table.c.group_id.in_(of_issue)))
+    forget_people(connection, whom)
     # Each before what it points at.
-    for table in (feedback, event, group_hour, group_user, group_tag):
-        connection.execute(delete(table).where(table.c.group_id.in_(of_issues)))
+    for table in (group_hour, group_user, group_tag):
+        connection.execute(delete(table).where(table.c.group_id.in_(of_issue)))
     for table in (group, activity, alert, merged_issue):
-        connection.execute(delete(table).where(table.c.issue_id.in_(issue_ids)))
-    connection.execute(delete(issue).where(issue.c.id.in_(issue_ids)))
+        connection.execute(delete(table).where(table.c.issue_id == issue_id))
+    connection.execute(delete(issue).where(issue.c.id == issue_id))
+    return True

@@ -1,24 +1,69 @@
 """Which stored events may go: old ones, and most of those of a storm.
 
-Counters never change here. An event with feedback, the first of its issue and the
-one that made it regress go only by age. Of those that go earlier the row stays: an
-event that is delivered again must still be known.
+Counters of issues never change here. An event with feedback, the first of its issue
+and the one that made it regress go only by age. Of those that go earlier the row
+stays: an event that is delivered again must still be known.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, and_, delete, exists, func, null, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    delete,
+    exists,
+    func,
+    null,
+    select,
+    tuple_,
+    update,
+)
 
-from .schema import event, feedback
+from .counting import hour_of
+from .schema import event, feedback, person, tally
 
 #: Few enough that other writers wait only some milliseconds.
 BATCH_SIZE = 500
 
 
 def delete_some(connection: Connection, oldest: float) -> int:
-    """Delete a batch of the events received before ``oldest``; return how many."""
-    some = select(event.c.id).where(event.c.received_at < oldest).limit(BATCH_SIZE)
-    return connection.execute(delete(event).where(event.c.id.in_(some))).rowcount
+    """Delete a batch of what came before ``oldest``; return how many events that is.
+
+    With the last event of a person goes who that is; the issues they met still count
+    them. With the last batch go the tallies of that age.
+    """
+    columns = event.c.id, event.c.project_id, event.c.user_hash
+    query = select(*columns).where(event.c.received_at < oldest)
+    some = connection.execute(
+        query.order_by(event.c.received_at, event.c.id).limit(BATCH_SIZE)
+    ).all()
+    met = {(row.project_id, row.user_hash) for row in some if row.user_hash}
+    whom = tuple_(person.c.project_id, person.c.user_hash).in_(sorted(met))
+    hold_people(connection, whom)
+    ids = [row.id for row in some]
+    deleted = connection.execute(delete(event).where(event.c.id.in_(ids))).rowcount
+    forget_people(connection, whom)
+    if len(some) < BATCH_SIZE:
+        is_old = tally.c.hour < hour_of(oldest)
+        connection.execute(delete(tally).where(is_old))
+    return deleted
+
+
+def hold_people(connection: Connection, whom: ColumnElement[bool]) -> None:
+    """Let no event of some people come until the end; before their events are held."""
+    query = select(person.c.user_hash).where(whom)
+    order = person.c.project_id, person.c.user_hash
+    connection.execute(query.order_by(*order).with_for_update()).all()
+
+
+def forget_people(connection: Connection, whom: ColumnElement[bool]) -> None:
+    """Delete who people are of whom no event is here any more; they must be held."""
+    is_here = exists().where(
+        event.c.project_id == person.c.project_id,
+        event.c.user_hash == person.c.user_hash,
+    )
+    connection.execute(delete(person).where(whom, ~is_here))
 
 
 def count_old(connection: Connection, oldest: float) -> int:

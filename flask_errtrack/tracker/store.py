@@ -104,14 +104,9 @@ class Store:
         :param on_progress: is told of each batch how many went.
         :raises StoreError: if the database cannot be used now.
         """
-        self._pruned_at = self._now()
-        oldest = self._oldest()
         total = 0
         while True:
-            # A transaction each, so that others get their turn between.
-            count = self._database.write(
-                lambda connection: retention.delete_some(connection, oldest)
-            )
+            count = self._prune_some()
             total += count
             on_progress(count)
             if count < retention.BATCH_SIZE:
@@ -216,8 +211,19 @@ class Store:
         )
 
     def _prune_sometimes(self) -> None:
-        if self._now() - self._pruned_at > PRUNE_INTERVAL_SECONDS:
-            self.prune()
+        """Delete a batch now and then: no event waits until all that is old is gone."""
+        now = self._now()
+        if now - self._pruned_at > PRUNE_INTERVAL_SECONDS:
+            self._pruned_at = now
+            if self._prune_some() == retention.BATCH_SIZE:
+                self._pruned_at = float("-inf")
+
+    def _prune_some(self) -> int:
+        # A transaction each, so that others get their turn between.
+        oldest = self._oldest()
+        return self._database.write(
+            lambda connection: retention.delete_some(connection, oldest)
+        )
 
 
 def _object_of(item: Item) -> dict[str, object]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import uuid
 import zlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -81,6 +84,30 @@ def stored(store: Store) -> list[dict[str, Any]]:
         for kept in rows(store, event)
         if kept.payload is not None
     ]
+
+
+def record_meanwhile(change: Callable[[], None], record: Callable[[int], None]) -> None:
+    """Let three threads record, and change something each time that one has."""
+    recorded = threading.Semaphore(0)
+
+    def work(number: int) -> None:
+        try:
+            for step in range(20):
+                record(20 * number + step)
+                recorded.release()
+        finally:
+            recorded.release()
+
+    with ThreadPoolExecutor(3) as pool:
+        jobs = [pool.submit(work, number) for number in range(3)]
+        while not all(job.done() for job in jobs):
+            # SQLite lets no one wait in a row: who never pauses starves the others.
+            recorded.acquire(timeout=1)
+            while recorded.acquire(blocking=False):
+                pass
+            change()
+    for job in jobs:
+        job.result()
 
 
 def postgresql_url() -> str:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -20,7 +18,7 @@ from flask_errtrack.tracker.schema import activity, group, issue
 from flask_errtrack.tracker.store import Store
 
 from .samples import NOW
-from .stores import Clock, broken, item, row, rows
+from .stores import Clock, broken, item, record_meanwhile, row, rows
 
 #: An event: in which of three places, and who met it.
 Happening = tuple[int, str | None]
@@ -223,30 +221,6 @@ def test_a_merge_that_is_undone_leaves_no_trace_in_the_numbers(
         assert numbers_by_group(merged) == numbers_by_group(plain)
         all_happen(after)
         assert numbers_by_group(merged) == numbers_by_group(plain)
-
-
-def record_meanwhile(change: Callable[[], None], record: Callable[[int], None]) -> None:
-    """Let three threads record, and change issues each time that one has."""
-    recorded = threading.Semaphore(0)
-
-    def work(number: int) -> None:
-        try:
-            for step in range(20):
-                record(20 * number + step)
-                recorded.release()
-        finally:
-            recorded.release()
-
-    with ThreadPoolExecutor(3) as pool:
-        jobs = [pool.submit(work, number) for number in range(3)]
-        while not all(job.done() for job in jobs):
-            # SQLite lets no one wait in a row: who never pauses starves the others.
-            recorded.acquire(timeout=1)
-            while recorded.acquire(blocking=False):
-                pass
-            change()
-    for job in jobs:
-        job.result()
 
 
 def test_nothing_is_lost_while_issues_are_merged_and_taken_apart(store: Store) -> None:
