@@ -29,6 +29,7 @@ _REASONS = {
     "ignored": "event_processor",
     "set_aside": "send_error",
 }
+_MAX_DIGITS = 1000
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,8 @@ class Item:
         :raises EnvelopeError: if it is none.
         """
         try:
-            return json.loads(self.payload)
-        except (ValueError, RecursionError) as error:
+            return read_json(self.payload)
+        except ValueError as error:
             raise EnvelopeError(
                 f"the payload of an item of type {self.type!r} is not JSON: {error}"
             ) from error
@@ -144,9 +145,28 @@ class Envelope:
         return cls(tuple(items), headers)
 
 
+def read_json(data: bytes) -> Any:
+    """Return what JSON says. Bytes that are not UTF-8 become question marks.
+
+    :raises ValueError: it is none, or nested too deep to be read.
+    """
+    text = data.decode("utf-8-sig", "replace")
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError(f"nested too deep ({error})") from None
+    except ValueError:
+        # Python refuses to read whole numbers of many thousand digits.
+        return json.loads(text, parse_int=_whole)
+
+
 def encode_json(value: Any) -> bytes:
     """Return compact UTF-8 JSON on one line."""
     return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _whole(digits: str) -> int | str:
+    return int(digits) if len(digits) <= _MAX_DIGITS else digits
 
 
 def _parse_headers(data: bytes, start: int, what: str) -> tuple[dict[str, Any], int]:

@@ -29,6 +29,8 @@ MakeSafe = Callable[[Event], Event]
 
 #: A process looks so often for events that are too old.
 PRUNE_INTERVAL_SECONDS = 3600
+#: The types of items that are stored.
+RECORDED = ("event", "user_report", "feedback", "check_in")
 
 
 class Store:
@@ -60,17 +62,22 @@ class Store:
         self.on_recorded: Callable[[], None] = lambda: None
 
     def record(
-        self, item: Item, project_id: int = 1, make_safe: MakeSafe | None = None
+        self,
+        item: Item,
+        project_id: int = 1,
+        make_safe: MakeSafe | None = None,
+        event_id: str | None = None,
     ) -> Recorded | None:
         """Store an event, what a person wrote, or a check-in; None for other types.
 
         The same event may come again: it is counted once.
 
         :param make_safe: takes secrets out of what a stranger sent.
+        :param event_id: that of its envelope, if it is that of the item, too.
         :raises StoreError: if the database cannot be used now.
         :raises Refused: if the payload can never be stored.
         """
-        recorded = self._record(item, project_id, make_safe)
+        recorded = self._record(item, project_id, make_safe, event_id)
         if recorded is not None:
             self.on_recorded()
         return recorded
@@ -152,18 +159,23 @@ class Store:
         return self._now() - self._retention_days * 86400
 
     def _record(
-        self, item: Item, project_id: int, make_safe: MakeSafe | None
+        self,
+        item: Item,
+        project_id: int,
+        make_safe: MakeSafe | None,
+        event_id: str | None,
     ) -> Recorded | None:
-        if item.type == "event":
-            return self._record_event(_object_of(item), project_id, make_safe)
-        if item.type == "user_report":
-            return self._record_report(_object_of(item), project_id, make_safe)
-        if item.type == "feedback":
-            report = report_of(_object_of(item))
-            return self._record_report(report, project_id, make_safe)
+        if item.type not in RECORDED:
+            return None
+        raw = _object_of(item)
+        if event_id is not None:
+            raw["event_id"] = event_id
         if item.type == "check_in":
-            return self._record_check_in(_object_of(item), project_id, make_safe)
-        return None
+            return self._record_check_in(raw, project_id, make_safe)
+        if item.type == "event":
+            return self._record_event(raw, project_id, make_safe)
+        report = report_of(raw) if item.type == "feedback" else raw
+        return self._record_report(report, project_id, make_safe)
 
     def _record_event(
         self, raw: dict[str, object], project_id: int, make_safe: MakeSafe | None

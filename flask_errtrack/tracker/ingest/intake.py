@@ -6,7 +6,6 @@ of HTTP.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 
@@ -112,13 +111,18 @@ class Intake:
                 f"the payload of the {item.type} has {len(item.payload)} bytes; "
                 f"expected {MAX_ITEM_BYTES} at most"
             )
-        plain = _with_id(item, ids.get(item.type))
         if not self._quota.admits(project.public_key, category):
             raise OverQuota("more came than may come in a minute", category)
         try:
-            recorded = self._store.record(plain, project.id, self._made_safe)
+            recorded = self._store.record(
+                item, project.id, self._made_safe, ids.get(item.type)
+            )
         except Refused as error:
             raise Problem(str(error)) from error
+        except RecursionError:
+            raise Problem(
+                f"the payload of the {item.type} is nested too deep"
+            ) from None
         if recorded is None:
             self._tallies.count(project.id, "skipped", item.type)
             return None
@@ -146,20 +150,6 @@ class Intake:
             if category in _LOST_CATEGORIES and type(quantity) is int and quantity > 0:
                 name = reason if reason in _LOST_REASONS else _OTHER
                 self._tallies.count(project.id, "lost", name, quantity)
-
-
-def _with_id(item: Item, event_id: str | None) -> Item:
-    """An item in plain JSON, whatever was odd about its own, with an id if it has one.
-
-    :raises Problem: its payload is no JSON object, or too deep to be written again.
-    """
-    raw = read_object(item.payload, f"the payload of the {item.type}")
-    if event_id is not None:
-        raw["event_id"] = event_id
-    try:
-        return Item(item.type, json.dumps(raw).encode())
-    except RecursionError:
-        raise Problem(f"the payload of the {item.type} is nested too deep") from None
 
 
 def _ids_of(envelope: Envelope) -> dict[str, str]:

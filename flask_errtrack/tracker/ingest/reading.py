@@ -6,17 +6,14 @@ missing, and what stands before a fault is kept. Knows nothing of what is in an 
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
-from ...envelope import Envelope, Item
+from ...envelope import Envelope, Item, read_json
 from .problems import Problem, TooLarge
 
 MAX_HEADER_BYTES = 8 * 1024
 MAX_ITEMS = 100
-# Python refuses to read whole numbers of many thousand digits.
-_MAX_DIGITS = 1000
 
 
 @dataclass(frozen=True)
@@ -53,17 +50,13 @@ def read_object(data: bytes, what: str) -> dict[str, Any]:
     :raises Problem: it is not JSON, or no object.
     """
     try:
-        found = json.loads(data.decode("utf-8-sig", "replace"), parse_int=_whole)
-    except (ValueError, RecursionError) as error:
+        found = read_json(data)
+    except ValueError as error:
         raise Problem(f"{what} is not JSON: {error}") from None
     if not isinstance(found, dict):
         kind = type(found).__name__
         raise Problem(f"{what} is a {kind}; expected a JSON object")
     return found
-
-
-def _whole(digits: str) -> int | str:
-    return int(digits) if len(digits) <= _MAX_DIGITS else digits
 
 
 def _skip_blank(data: bytes, position: int) -> int:
