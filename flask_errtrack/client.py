@@ -22,7 +22,7 @@ from .config import Config
 from .delivery import HANDLED, MESSAGE, UNHANDLED, Delivery
 from .drops import Drops
 from .envelope import Envelope
-from .errors import ConfigError, guard, own_work
+from .errors import ConfigError, guard, is_silence, own_work
 from .event import Event, Level, Mechanism, UserReport
 from .exceptions import event_from_exception, event_from_message
 from .host import Host
@@ -91,7 +91,7 @@ class Client(ScopeApi):
     @property
     def is_enabled(self) -> bool:
         """Whether captured events go anywhere at the moment."""
-        is_on = self.config.enabled and not self._is_closed
+        is_on = self.config.enabled and not self._is_closed and not is_silence()
         # When the interpreter clears its modules, nothing can be relied upon.
         is_on = is_on and not sys.is_finalizing()
         return is_on and self._transport() is not None

@@ -84,6 +84,7 @@ class Refused(ErrTrackError):
 
 
 _own_work: ContextVar[bool] = ContextVar("errtrack_own_work", default=False)
+_silence: ContextVar[bool] = ContextVar("errtrack_silence", default=False)
 _reraise: ContextVar[bool] = ContextVar("errtrack_reraise", default=False)
 
 
@@ -104,6 +105,21 @@ def own_work() -> Iterator[None]:
 def is_own_work() -> bool:
     """Tell whether the running code was called by Flask-ErrTrack itself."""
     return _own_work.get()
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Let nothing be captured of what runs inside, whoever asks for it."""
+    token = _silence.set(True)
+    try:
+        yield
+    finally:
+        _silence.reset(token)
+
+
+def is_silence() -> bool:
+    """Tell whether nothing of the running code is captured."""
+    return _silence.get()
 
 
 @contextmanager

@@ -7,6 +7,7 @@ own ``wsgi_app`` (teardown, error handlers that fail, middleware), around its
 
 from __future__ import annotations
 
+import re
 import select
 import sys
 import traceback
@@ -22,7 +23,7 @@ from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
 from .client import Client
-from .errors import guard
+from .errors import guard, silence
 from .request import keep_login
 from .scope_home import globals_class
 
@@ -52,6 +53,11 @@ class AppHooks:
         self._on_first_request = on_first_request
         self._is_first_request = True
         self._wsgi_app = WatchedWsgiApp(app.wsgi_app, self)
+        self._is_delivery = re.compile(
+            "(?!)"
+            if client.config.dsn is None
+            else f"{re.escape(client.config.url_prefix)}/api/[^/]+/(?:envelope|store)/?"
+        )
 
     def connect(self) -> None:
         """Listen to the app."""
@@ -117,6 +123,10 @@ class AppHooks:
         start_response: StartResponse,
     ) -> Iterable[bytes]:
         """Call a WSGI app, and see what leaves it."""
+        if self._is_delivery.fullmatch(environ.get("PATH_INFO", "")):
+            # The DSN may lead here: an error of receiving would send the next one.
+            with silence():
+                return wsgi_app(environ, start_response)
         try:
             chunks = wsgi_app(environ, start_response)
         except Exception as error:

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 from conftest import MakeApp
-from flask import Flask, g, render_template_string
+from flask import Flask, g, render_template_string, request
 from flask.testing import FlaskClient
+from places import Broken, fail, visit
 from sqlalchemy import text
 
-from flask_errtrack.transports import BackgroundTransport
+from flask_errtrack.transports import BackgroundTransport, MemoryTransport
 from flask_errtrack.transports.outbox import FolderOutbox
 
 
@@ -262,3 +263,44 @@ def test_two_apps_with_one_outbox_folder_never_mix(
     assert "1 event" in one.test_client().get("/errtrack/").text
     assert "only=other" not in one.test_client().get("/errtrack/issues/1").text
     assert "only=other" in other.test_client().get("/errtrack/issues/1").text
+
+
+@pytest.mark.parametrize("slash", ["/", ""])
+@pytest.mark.parametrize("endpoint", ["envelope", "store"])
+def test_what_fails_in_receiving_goes_to_no_dsn_as_that_may_lead_here(
+    make_app: MakeApp, sent: MemoryTransport, endpoint: str, slash: str
+) -> None:
+    dsn = "https://0123456789abcdef@shop.example.com/errtrack/1"
+    app = shop(make_app, dsn=dsn, dashboard=True, transport=sent)
+
+    @app.before_request
+    def fail_after_a_word() -> None:
+        app.logger.error("It fails again.")
+        fail()
+
+    app.wsgi_app = Failing(app.wsgi_app)  # type: ignore[method-assign]
+    path = f"/errtrack/api/1/{endpoint}{slash}"
+    with pytest.raises(Broken):
+        app.test_client().post(path)
+    assert sent.events == []
+    visit(app, "/errtrack/")
+    assert len(sent.events) == 3
+
+
+class Failing:
+    """Middleware that fails after the app."""
+
+    def __init__(self, inside: Any) -> None:
+        self.inside = inside
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        list(self.inside(environ, start_response))
+        fail()
+
+
+def test_what_fails_in_receiving_is_stored_where_no_dsn_is(make_app: MakeApp) -> None:
+    app = shop(make_app)
+    app.before_request(lambda: fail() if "api" in request.path else None)
+    assert app.test_client().post("/errtrack/api/1/store/").status_code == 500
+    assert flushed(app)
+    assert "Broken" in app.test_client().get("/errtrack/").text
