@@ -18,6 +18,7 @@ from .cli import errtrack_commands
 from .client import Client
 from .config import Config
 from .feedback import Feedback
+from .headers import protect
 from .health import Health
 from .hooks import AppHooks
 from .host import (
@@ -153,6 +154,7 @@ class _Composer:
             template_folder="templates",
             static_folder="static",
         )
+        blueprint.after_request(protect)
         if config.feedback:
             feedback.add_to(blueprint)
         access = Access(self.signing_keys, config.dashboard_access)

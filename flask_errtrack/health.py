@@ -72,7 +72,6 @@ class Health:
                 body["tracker"] = tracker
         response = jsonify(body)
         response.status_code = 503 if sight.fails(now) else 200
-        response.headers["Cache-Control"] = "no-store"
         return response
 
     def _tracker(self) -> dict[str, Any] | None:

@@ -187,7 +187,11 @@ def test_a_cookie_that_is_forged_or_old_opens_nothing(
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [
-        ({}, True),
+        ({}, False),
+        ({"Referer": "https://shop.example/errtrack/"}, True),
+        ({"Referer": "https://evil.example/https://shop.example/"}, False),
+        ({"Referer": "https://[evil"}, False),
+        ({"Origin": "null", "Referer": "https://shop.example/"}, False),
         ({"Sec-Fetch-Site": "same-origin"}, True),
         ({"Origin": "https://shop.example"}, True),
         ({"Sec-Fetch-Site": "same-site"}, False),

@@ -16,6 +16,7 @@ WEB = {
     "diagnosis",
     "extension",
     "feedback",
+    "headers",
     "health",
     "hooks",
     "host",

@@ -21,6 +21,7 @@ from ..composition import compose
 from ..config import Config
 from ..envelope import Envelope
 from ..errors import ConfigError
+from ..headers import protect
 from ..options import Check, number
 from ..signing import MIN_KEY_LENGTH, key_from_file
 from ..version import VERSION
@@ -80,6 +81,8 @@ def create_app(
         options.setdefault("dashboard_access", lambda: current_user.is_authenticated)
         _ask_for(app, password, options["dashboard_access"])
     _give_tracker(app, database_url, url_prefix, options)
+    # Here also what leads to no route is ours to answer.
+    app.after_request(protect)
     if trusted_proxies:
         _trust(app, trusted_proxies)
     return app

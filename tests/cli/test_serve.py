@@ -70,6 +70,7 @@ def test_what_a_page_says_to_paste_works(tmp_path: Path) -> None:
     with serving(tmp_path) as told:
         browser = requests.Session()
         browser.get(told["Login"], timeout=20)
+        browser.headers["Origin"] = told["Tracker"].rstrip("/")
         added = browser.post(f"{told['Tracker']}projects", {"name": "shop"}, timeout=20)
         pasted = dict(re.findall(r'<pre id="(\w+)-code">([^<]*)</pre>', added.text))
         curl = html.unescape(pasted["curl"])

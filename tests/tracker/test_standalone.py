@@ -19,6 +19,7 @@ from flask_errtrack.host import KEYS_KEY, TRACKER_KEY
 from flask_errtrack.tracker import create_app, projects, schema
 from flask_errtrack.tracker.store import Store
 
+from .samples import PageClient
 from .stores import rows
 
 MakeTracker = Callable[..., Flask]
@@ -33,6 +34,7 @@ def make(tmp_path: Path) -> Iterator[MakeTracker]:
     def create(**options: Any) -> Flask:
         url = f"sqlite:///{tmp_path}/data/errtrack.db"
         app = create_app(options.pop("database_url", url), **options)
+        app.test_client_class = PageClient
         made.append(app)
         return app
 

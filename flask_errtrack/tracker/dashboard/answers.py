@@ -1,7 +1,7 @@
 """What every answer of the dashboard has in common.
 
-Owns who may see it, the headers, where a form leads back to, and the page for what
-went wrong. Knows no route.
+Owns who may see it, where a form leads back to, and the page for what went wrong.
+Knows no route.
 """
 
 from __future__ import annotations
@@ -20,20 +20,9 @@ from .activity import done_text
 
 View = Callable[..., ResponseReturnValue]
 
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
-        "connect-src 'self'; form-action 'self'; base-uri 'none'; "
-        "frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
-
 
 def guarded(access: Access, action: Action = "view") -> Callable[[View], View]:
-    """Guard a view, and give its answer the headers of the dashboard."""
+    """Guard a view, and answer for it where it cannot."""
 
     def guard_view(view: View) -> View:
         @wraps(view)
@@ -43,10 +32,12 @@ def guarded(access: Access, action: Action = "view") -> Callable[[View], View]:
             if action != "view" and not access.allows(action):
                 return message(403, "Not changed", "You may look here, but not change.")
             if request.method == "POST" and not is_same_origin(request):
-                foreign = "This form was sent from another site. Open the issue here."
+                foreign = (
+                    "The form was on no page of this dashboard. Try again from here."
+                )
                 return message(403, "Not changed", foreign)
             try:
-                return with_headers(make_response(view(**arguments)))
+                return make_response(view(**arguments))
             except ActionError as error:
                 return message(400, "Not changed", str(error))
             except StoreError as error:
@@ -74,20 +65,14 @@ def closed(is_expired: bool = False) -> Response:
     """Answer who may not see anything."""
     page = {"is_expired": is_expired}
     text = render_template("errtrack/login.html", page=page)
-    return with_headers(make_response(text, 403))
+    return make_response(text, 403)
 
 
 def message(status: int, title: str, text: str) -> Response:
     """Answer with a page that says one thing."""
     page = {"title": title, "text": text}
     answer = render_template("errtrack/message.html", page=page)
-    return with_headers(make_response(answer, status))
-
-
-def with_headers(response: Response) -> Response:
-    """Give an answer the headers of the dashboard."""
-    response.headers.update(HEADERS)
-    return response
+    return make_response(answer, status)
 
 
 def way_back(default: str, done: str = "") -> str:

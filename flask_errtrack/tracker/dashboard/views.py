@@ -19,7 +19,7 @@ from ..alerts.watchman import Watchman
 from ..store import Store
 from . import pages
 from .alert_views import add_alerts
-from .answers import closed, guarded, message, rendered, with_headers
+from .answers import closed, guarded, message, rendered
 from .feedback_views import add_feedback
 from .find_views import add_finding
 from .issue_views import add_issues
@@ -89,7 +89,7 @@ def _add_login(blueprint: Blueprint, access: Access) -> None:
     @blueprint.get("/login", endpoint="login")
     def login() -> ResponseReturnValue:
         home = url_for(".issue_list")
-        response = with_headers(make_response(redirect(home, 303)))
+        response = make_response(redirect(home, 303))
         try:
             access.log_in(response, request.args.get("token", ""), home)
         except BadToken as error:

@@ -15,7 +15,7 @@ from flask_errtrack.tracker.dashboard.views import add_pages
 from flask_errtrack.tracker.store import Store
 
 from ..alerts.receivers import Listener, watchman_of
-from ..samples import dashboard
+from ..samples import PageClient, dashboard
 from ..stores import item
 
 SECRET = "s3cr3t-t0ken"
@@ -24,6 +24,7 @@ PATH = "/errtrack/alerts"
 
 def browser(watchman: Watchman, rule: Any = lambda: True) -> FlaskClient:
     app = Flask("shop")
+    app.test_client_class = PageClient
     app.testing = True
     app.jinja_env.undefined = jinja2.StrictUndefined
     blueprint = Blueprint(
