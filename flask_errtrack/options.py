@@ -11,7 +11,6 @@ import inspect
 import os
 import re
 from collections.abc import Callable, Collection, Mapping
-from importlib.util import find_spec
 from logging import getLevelNamesMapping
 from typing import Any
 
@@ -110,6 +109,8 @@ def list_of(check: Check, expected: str) -> Check:
             raise ValueError(f"a list of {expected}")
         try:
             return tuple(check(item) for item in value)
+        except ConfigError:
+            raise
         except ValueError as error:
             raise ValueError(f"a list of {expected}") from error
 
@@ -201,9 +202,18 @@ def alert_target(value: Any) -> Any:
         return value
     if not isinstance(value, str) or not re.match("[A-Za-z][A-Za-z0-9]*://.", value):
         raise ValueError('an apprise URL such as "mailto://…", or a callable')
-    if find_spec("apprise") is None:
+    try:
+        import apprise
+    except ModuleNotFoundError:
         raise ConfigError(
             'apprise is not installed: run pip install "Flask-ErrTrack[alerts]"'
+        ) from None
+    if apprise.Apprise.instantiate(value) is None:
+        # Without the rest of the URL: it is a secret.
+        raise ConfigError(
+            f"apprise cannot read the URL that begins with "
+            f'"{value.partition(":")[0]}://"; the log tells what it misses, and '
+            "https://github.com/caronc/apprise/wiki what such URLs look like"
         )
     return value
 

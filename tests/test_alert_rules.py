@@ -65,16 +65,30 @@ def test_rules_are_a_list(rules: Any) -> None:
         load(alert_rules=rules)
 
 
-@pytest.mark.parametrize("target", ["", "team@example.org", "mailto://", 7, None])
+@pytest.mark.parametrize("target", ["", "team@example.org", "mailto:", 7, None])
 def test_a_wrong_target_stops_the_set_up_and_is_not_repeated(target: Any) -> None:
     with pytest.raises(ConfigError, match="a list of apprise URLs and callables") as it:
         load(alerts=[target])
     assert "team" not in str(it.value)
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["slack://s3cr3t/xx", "mailto://s3cr3t@", "pigeon://s3cr3t", "tgram://s3cr3t"],
+)
+def test_a_url_that_apprise_cannot_read_stops_the_set_up_without_its_secret(
+    url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    kind = url.partition(":")[0]
+    with pytest.raises(ConfigError, match=f"begins with .{kind}://") as found:
+        load(alerts=[print, url])
+    assert "s3cr3t" not in str(found.value) + caplog.text
+    assert found.value.__suppress_context__
+
+
 def test_targets_are_urls_and_callables_and_no_repr_has_them() -> None:
-    config = load(alerts=["slack://t0ken/t0ken", print])
-    assert config.alerts == ("slack://t0ken/t0ken", print)
+    config = load(alerts=["json://hooks.example/t0ken", print])
+    assert config.alerts == ("json://hooks.example/t0ken", print)
     assert "t0ken" not in repr(config)
 
 

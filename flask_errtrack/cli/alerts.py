@@ -53,17 +53,15 @@ def alerts_command(is_test: bool, style: str, limit: int) -> None:
 
 
 def _test() -> None:
-    from ..tracker.alerts.targets import tell
-
     with store_of_app():
         tracker: Tracker = current_app.extensions[TRACKER_KEY]
-    targets = tracker.watchman.targets
-    if not targets:
+    teller = tracker.watchman.teller
+    if not teller.targets:
         raise click.ClickException(
             "nobody is told: set the option alerts to a list of apprise URLs, such as "
             '"mailto://…", or of functions'
         )
-    answers = tell(targets)
+    answers = teller.tell()
     for answer in answers:
         went = f"not told: {answer.problem}" if answer.problem else "told"
         click.echo(f"{answer.name}: {went}")

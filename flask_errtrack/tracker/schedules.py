@@ -75,7 +75,7 @@ class Schedule:
         try:
             if not self.is_crontab:
                 return _after_interval(self.text, seconds)
-            zone = ZoneInfo(self.timezone)
+            zone = ZoneInfo(_timezone(self.timezone))
             return next(_times(self.text, datetime.fromtimestamp(seconds, zone)))
         except (StopIteration, OverflowError, ValueError, OSError):
             return None

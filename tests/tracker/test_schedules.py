@@ -110,6 +110,13 @@ def test_a_time_zone_that_nobody_knows_is_utc(timezone: Any) -> None:
     assert found is not None and found.timezone == "UTC"
 
 
+def test_a_time_zone_that_another_host_knew_is_utc_too() -> None:
+    # Its monitor must not keep all others from being looked after.
+    assert next_after(Schedule("0 3 * * *", "Mars/Base"), "2026-11-21 03:00") == (
+        "2026-11-22 03:00"
+    )
+
+
 def test_a_schedule_that_is_stored_is_the_same() -> None:
     for made in (crontab("0 3 * * *", BERLIN), interval(1, "month")):
         assert made is not None

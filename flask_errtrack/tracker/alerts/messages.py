@@ -14,8 +14,10 @@ from ...words import count, one_line, rfc3339
 
 MAX_ISSUES_IN_TEXT = 20
 _MAX_TITLE = 200
-# Chats that read these call everybody in the room.
-_CALL = re.compile(r"@(?=everyone|here|channel|all\b)|<(?=[!@#])", re.IGNORECASE)
+# Chats that read these call everybody in the room, or hide where a link leads.
+_CALL = re.compile(
+    r"@(?=everyone|here|channel|all\b)|<(?=[!@#]|https?:)|\](?=[(\[])", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)

@@ -6,20 +6,21 @@ Knows nothing of how an alert is delivered.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, case, delete, exists, func, select, update
+from sqlalchemy import Connection, case, delete, exists, func, or_, select, update
 
 from ..schema import alert, issue, project
 from ..store import Store
 from .deciding import is_alone
 from .messages import AlertedIssue
+from .targets import Told
 
 #: With more than so many waiting, they become one message.
 MAX_SINGLE = 3
-MAX_DIGEST = 200
+MAX_DIGEST = 1000
 MAX_MESSAGES_PER_HOUR = 20
 #: How long a process may take to deliver what it took.
 CLAIM_SECONDS = 300.0
@@ -40,6 +41,25 @@ class Batch:
     issues: tuple[AlertedIssue, ...]
     told: frozenset[str]
     attempts: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a delivery went: who took it now, and why others did not."""
+
+    batch: Batch
+    told: tuple[str, ...]
+    problems: tuple[str, ...]
+
+    @classmethod
+    def of(cls, batch: Batch, answers: Iterable[Told]) -> Outcome:
+        """Return it from what the targets answered."""
+        answers = tuple(answers)
+        return cls(
+            batch,
+            tuple(one.name for one in answers if not one.problem),
+            tuple(f"{one.name}: {one.problem}" for one in answers if one.problem),
+        )
 
 
 def pause_seconds(attempts: int) -> float:
@@ -66,23 +86,19 @@ def claim(
     )
 
 
-def finish(
-    store: Store, batch: Batch, told: Collection[str], problems: Sequence[str]
-) -> None:
-    """Write down how the delivery of a batch went.
+def finish(store: Store, outcome: Outcome) -> None:
+    """Write down how the delivery of a batch went; without problems it is sent.
 
-    :param told: the names of who took it now.
-    :param problems: why others did not; none: it is sent.
     :raises StoreError: if the database cannot be used now.
     """
-    now = store.now()
+    now, batch = store.now(), outcome.batch
     changes: dict[str, Any] = {
-        "told": "\n".join(sorted(batch.told | set(told))),
-        "problem": "; ".join(problems),
+        "told": "\n".join(sorted(batch.told.union(outcome.told))),
+        "problem": "; ".join(outcome.problems),
     }
-    if told:
+    if outcome.told:
         changes["sent_at"] = now
-    if problems:
+    if outcome.problems:
         is_over = alert.c.attempts >= MAX_ATTEMPTS
         changes["status"] = case((is_over, "failed"), else_="pending")
         changes["next_try_at"] = now + pause_seconds(batch.attempts)
@@ -107,9 +123,13 @@ def forget_old(store: Store) -> None:
 
 
 def _due(now: float, limit: int) -> Any:
+    # No pause is so long: the clock was set back.
+    is_due = or_(
+        alert.c.next_try_at <= now, alert.c.next_try_at > now + MAX_PAUSE_SECONDS
+    )
     return (
         select(alert)
-        .where(alert.c.status == "pending", alert.c.next_try_at <= now)
+        .where(alert.c.status == "pending", is_due)
         .order_by(alert.c.id)
         .limit(limit)
     )
@@ -120,7 +140,7 @@ def _claim(
 ) -> Batch | None:
     if not is_alone(connection):
         return None
-    _drop_muted(connection)
+    _drop_finished(connection)
     rows = connection.execute(_due(now, MAX_DIGEST)).all()
     if not rows:
         return None
@@ -147,9 +167,12 @@ def _claim(
     )
 
 
-def _drop_muted(connection: Connection) -> None:
-    is_muted = exists().where(issue.c.id == alert.c.issue_id, issue.c.status == "muted")
-    connection.execute(delete(alert).where(alert.c.status == "pending", is_muted))
+def _drop_finished(connection: Connection) -> None:
+    """Forget what waits about issues that were muted or resolved meanwhile."""
+    is_open = exists().where(
+        issue.c.id == alert.c.issue_id, issue.c.status == "unresolved"
+    )
+    connection.execute(delete(alert).where(alert.c.status == "pending", ~is_open))
 
 
 def _free_at(connection: Connection, max_messages: int, now: float) -> float:
@@ -157,7 +180,7 @@ def _free_at(connection: Connection, max_messages: int, now: float) -> float:
     # All alerts of a message have one time.
     sent = (
         select(alert.c.sent_at)
-        .where(alert.c.sent_at > now - _HOUR_SECONDS)
+        .where(alert.c.sent_at > now - _HOUR_SECONDS, alert.c.sent_at <= now)
         .distinct()
         .order_by(alert.c.sent_at.desc())
         .offset(max_messages - 1)

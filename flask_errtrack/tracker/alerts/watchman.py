@@ -18,7 +18,7 @@ from ..store import Store
 from . import queue
 from .deciding import BATCH_SIZE, decide
 from .messages import alert_of
-from .targets import Target, tell
+from .targets import Target, Teller
 
 #: So often it looks at what other processes have written.
 TICK_SECONDS = 5.0
@@ -28,6 +28,8 @@ GATHER_SECONDS = 1.0
 LOOK_BACK_SECONDS = 10.0
 #: Check-ins that waited for a tracker that was down have this time to come in.
 SETTLE_SECONDS = 60.0
+#: A tracker that did not look for so long was down, or its database was.
+AWAY_SECONDS = 60.0
 FORGET_SECONDS = 3600.0
 CLOSE_SECONDS = 2.0
 
@@ -37,7 +39,7 @@ class Watchman:
 
     :param targets: who is to be told; none: what happens is not told, and not later.
     :param dashboard_url: where the dashboard is; empty: alerts have no link.
-    :param settle_seconds: for so long after its first look no monitor is missed.
+    :param settle_seconds: for so long after a time away no monitor is missed.
     """
 
     def __init__(
@@ -51,13 +53,14 @@ class Watchman:
         max_messages_per_hour: int = queue.MAX_MESSAGES_PER_HOUR,
     ) -> None:
         self.store = store
-        self.targets = tuple(targets)
-        self.rules = tuple(rules) if self.targets else ()
+        self.teller = Teller(targets)
+        self.rules = tuple(rules) if self.teller.targets else ()
         self.dashboard_url = dashboard_url.rstrip("/")
         self._settle_seconds = settle_seconds
         self._max_messages_per_hour = max_messages_per_hour
-        self._began_at: float | None = None
+        self._began_at = self._ended_at = float("-inf")
         self._looked_back_at = self._forgot_at = float("-inf")
+        self._told: list[queue.Outcome] = []
         self._thread = OfProcess(lambda: _Thread(self.round))
 
     def wake(self) -> None:
@@ -75,34 +78,42 @@ class Watchman:
         :raises StoreError: if the database cannot be used now.
         """
         now = self.store.now()
-        if self._began_at is None:
+        if _is_over(now, self._ended_at, AWAY_SECONDS):
             self._began_at = now
         if now - self._began_at >= self._settle_seconds:
             self.store.report_overdue()
-        looks_back = now - self._looked_back_at >= LOOK_BACK_SECONDS
-        if looks_back:
-            self._looked_back_at = now
+        looks_back = _is_over(now, self._looked_back_at, LOOK_BACK_SECONDS)
         while decide(self.store, self.rules, looks_back) >= BATCH_SIZE:
             looks_back = False
-        while self.targets and self._tell_next():
-            pass
-        if now - self._forgot_at >= FORGET_SECONDS:
-            self._forgot_at = now
+        if looks_back:
+            self._looked_back_at = now
+        self._write_down()
+        while self.teller.targets and self._tell_next():
+            self._write_down()
+        if _is_over(now, self._forgot_at, FORGET_SECONDS):
             queue.forget_old(self.store)
+            self._forgot_at = now
+        self._ended_at = self.store.now()
 
     def _tell_next(self) -> bool:
         """Deliver one message, if one is due."""
         batch = queue.claim(self.store, self.dashboard_url, self._max_messages_per_hour)
         if batch is None:
             return False
-        if not batch.issues:
-            return True
-        left = [one for one in self.targets if one.name not in batch.told]
-        answers = tell(left, alert_of(batch.issues))
-        told = [one.name for one in answers if not one.problem]
-        problems = [f"{one.name}: {one.problem}" for one in answers if one.problem]
-        queue.finish(self.store, batch, told, problems)
+        answers = self.teller.tell(alert_of(batch.issues), besides=batch.told)
+        self._told.append(queue.Outcome.of(batch, answers))
         return True
+
+    def _write_down(self) -> None:
+        """Write down who was told; what cannot be written is not forgotten."""
+        while self._told:
+            queue.finish(self.store, self._told[0])
+            del self._told[0]
+
+
+def _is_over(now: float, since: float, seconds: float) -> bool:
+    """Tell whether a time has passed; of a clock that was set back it is unknown."""
+    return not 0 <= now - since < seconds
 
 
 class _Thread:

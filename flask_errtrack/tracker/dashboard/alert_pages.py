@@ -50,7 +50,7 @@ def alert_list_page(
     :raises StoreError: if the tracker's database cannot be used.
     """
     return AlertListPage(
-        tuple(one_line(target.name, 100) for target in watchman.targets),
+        tuple(one_line(target.name, 100) for target in watchman.teller.targets),
         tuple(rule.words for rule in watchman.rules),
         bool(watchman.dashboard_url),
         tuple(_row(one, now) for one in last_sendings(watchman.store, ROWS)),

@@ -8,10 +8,12 @@ from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
 from ...access import Access
-from ..alerts.targets import tell
 from ..alerts.watchman import Watchman
 from .alert_pages import alert_list_page
 from .answers import guarded, rendered
+
+#: So long a browser waits for the answers to a test.
+TEST_SECONDS = 20.0
 
 _PAGE = "errtrack/alert_list.html"
 
@@ -28,6 +30,6 @@ def add_alerts(blueprint: Blueprint, watchman: Watchman, access: Access) -> None
     @blueprint.post("/alerts/test", endpoint="test_alerts")
     @guarded(access, "change")
     def test_alerts() -> ResponseReturnValue:
-        answers = tell(watchman.targets)
+        answers = watchman.teller.tell(seconds=TEST_SECONDS)
         page = alert_list_page(watchman, answers=answers, now=time.time())
         return rendered(_PAGE, access, page)

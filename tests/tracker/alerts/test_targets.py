@@ -11,8 +11,8 @@ import pytest
 from flask_errtrack.tracker.alerts.messages import Alert
 from flask_errtrack.tracker.alerts.targets import (
     AppriseTarget,
+    Teller,
     targets_of,
-    tell,
     without_secrets,
 )
 from flask_errtrack.tracker.schema import alert
@@ -99,12 +99,39 @@ def test_a_function_that_raises_is_a_problem_that_tells_no_secret() -> None:
     def post(alert: Alert) -> None:
         raise ConnectionError(f"https://chat.example/{SECRET} does not answer")
 
-    (answer,) = tell(targets_of([post]))
+    (answer,) = Teller(targets_of([post])).tell()
     assert answer.problem == "it raised ConnectionError; the log tells more"
 
 
+def test_who_never_comes_back_keeps_nobody_waiting_and_is_not_called_again() -> None:
+    never, calls, heard = threading.Event(), list[Alert](), list[Alert]()
+
+    def hang(alert: Alert) -> None:
+        calls.append(alert)
+        never.wait()
+
+    teller = Teller(targets_of([hang, heard.append]))
+    problems = [
+        [one.problem for one in teller.tell(seconds=0.1)],
+        [one.problem for one in teller.tell(seconds=0.1)],
+    ]
+    never.set()
+    assert problems == [
+        ["it did not come back within 0.1 s", ""],
+        ["it has not come back since an earlier alert", ""],
+    ]
+    assert (len(calls), len(heard)) == (1, 2)
+
+
+def test_a_redirect_is_no_receipt() -> None:
+    with web_server() as server:
+        server.status = 302
+        (answer,) = Teller(targets_of([post_url(server.port)])).tell()
+    assert "302" in answer.problem
+
+
 def test_a_url_that_apprise_does_not_know_is_a_problem() -> None:
-    (answer,) = tell(targets_of([f"pigeon://{SECRET}/loft"]))
+    (answer,) = Teller(targets_of([f"pigeon://{SECRET}/loft"])).tell()
     assert answer.problem.startswith("apprise cannot read this URL")
     assert SECRET not in answer.problem + answer.name
 
