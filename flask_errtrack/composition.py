@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Flask, g, request
+from flask.blueprints import BlueprintSetupState
 
 from . import logging as log_records
 from .access import Access
 from .cli import errtrack_commands
 from .client import Client
 from .config import Config
+from .errors import ConfigError
 from .feedback import Feedback
 from .headers import protect
 from .health import Health
@@ -40,9 +42,20 @@ from .transports import (
 if TYPE_CHECKING:
     from .tracker.embedded import Tracker
 
+_NAME = "errtrack"
+_HOST = "errtrack_host"
+
 
 def compose(app: Flask, config: Config) -> Tracker | None:
-    """Give an app what its options ask for; return its tracker, if it has one."""
+    """Give an app what its options ask for; return its tracker, if it has one.
+
+    :raises ConfigError: the app has a blueprint of the same name.
+    """
+    if _NAME in app.blueprints:
+        raise ConfigError(
+            f"{app!r} has a blueprint {_NAME!r} of its own, which is the name of "
+            "Flask-ErrTrack's; give it another name"
+        )
     return _Composer(app, config).compose()
 
 
@@ -53,6 +66,23 @@ def dismantle(app: Flask) -> None:
     if (tracker := app.extensions.get(TRACKER_KEY)) is not None:
         tracker.close()
     app.extensions[CLIENT_KEY].close()
+
+
+class _OnEveryHost(Blueprint):
+    """A blueprint for an app that tells hosts apart: it does not."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.url_value_preprocessor(lambda _, values: (values or {}).pop(_HOST, None))
+        self.url_defaults(lambda _, values: values.setdefault(_HOST, request.host))
+
+    def make_setup_state(self, *arguments: Any) -> BlueprintSetupState:
+        return _RulesOnEveryHost(self, *arguments)
+
+
+class _RulesOnEveryHost(BlueprintSetupState):
+    def add_url_rule(self, rule: str, *arguments: Any, **options: Any) -> None:
+        super().add_url_rule(rule, *arguments, host=f"<{_HOST}>", **options)
 
 
 class _Composer:
@@ -147,8 +177,9 @@ class _Composer:
         self, client: Client, feedback: Feedback, tracker: Tracker | None
     ) -> Blueprint:
         config = self.config
-        blueprint = Blueprint(
-            "errtrack",
+        kind = _OnEveryHost if self.app.url_map.host_matching else Blueprint
+        blueprint = kind(
+            _NAME,
             __package__ or "flask_errtrack",
             url_prefix=config.url_prefix,
             template_folder="templates",

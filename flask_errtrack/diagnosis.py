@@ -171,7 +171,8 @@ def _set_aside(stock: Stock) -> str:
 
 def _problem_of_folder(folder: Path) -> str | None:
     place = folder
-    while not place.exists() and place != place.parent:
+    # Below a folder that may not be entered, pathlib raises.
+    while not os.path.exists(place) and place != place.parent:
         place = place.parent
     if not place.is_dir():
         return f"{folder} cannot be made: {place} is not a folder"

@@ -180,6 +180,13 @@ def test_a_login_link_uses_the_server_name_of_the_app(make_app: MakeApp) -> None
     assert output.startswith("http://shop.example.com/errtrack/login?token=")
 
 
+def test_there_is_no_login_link_where_there_is_no_dashboard(make_app: MakeApp) -> None:
+    result = run(make_app(dashboard=False), "login-link")
+
+    assert result.exit_code == 1
+    assert "this app serves no dashboard" in result.output
+
+
 def test_a_login_link_works_without_a_secret_key(make_app: MakeApp) -> None:
     app = make_app()
     app.secret_key = None

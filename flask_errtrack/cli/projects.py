@@ -89,4 +89,6 @@ def dashboard_url(base_url: str | None) -> str:
         except ConfigError as error:
             raise click.ClickException(str(error)) from error
     with current_app.test_request_context(base_url=base_url):
-        return url_for("errtrack.issue_list", _external=True)
+        home = url_for("errtrack.issue_list", _external=True)
+    # An app may add arguments to every URL.
+    return home.partition("?")[0]

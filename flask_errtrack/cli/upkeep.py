@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import click
-from flask import current_app, url_for
+from flask import current_app
 from flask.cli import with_appcontext
 
 from ..client import Client
@@ -11,6 +11,7 @@ from ..diagnosis import Finding, destination_of, findings_of
 from ..host import KEYS_KEY, TRACKER_KEY
 from ..transports import BackgroundTransport
 from .current import client_of_app, store_of_app
+from .projects import base_url_option, dashboard_url
 
 
 @click.command("test")
@@ -44,11 +45,7 @@ def test_command() -> None:
 
 
 @click.command("login-link")
-@click.option(
-    "--base-url",
-    default=None,
-    help="Where the app is served.  [default: http://localhost:5000, or SERVER_NAME]",
-)
+@base_url_option
 @with_appcontext
 def login_link_command(base_url: str | None) -> None:
     """Print a link that opens the dashboard; it is good for ten minutes."""
@@ -56,13 +53,8 @@ def login_link_command(base_url: str | None) -> None:
 
     with store_of_app() as store:
         store.check()
-    base_url = base_url or (
-        None if current_app.config["SERVER_NAME"] else "http://localhost:5000"
-    )
     token = login_token(current_app.extensions[KEYS_KEY]())
-    with current_app.test_request_context(base_url=base_url):
-        link = url_for("errtrack.login", token=token, _external=True)
-    click.echo(link)
+    click.echo(f"{dashboard_url(base_url)}login?token={token}")
 
 
 @click.command("upgrade")

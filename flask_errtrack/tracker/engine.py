@@ -22,7 +22,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from ..errors import ConfigError, StoreError, own_work
 from ..process import OfProcess
 from . import migrations, sqlite_file
-from .faults import diagnose
+from .faults import diagnose, name_of
 from .migrations import SchemaState
 from .turns import Turns
 
@@ -151,6 +151,7 @@ class Database:
         else:
             arguments["pool_pre_ping"] = True
             arguments["connect_args"] = {
+                "client_encoding": "utf8",
                 "connect_timeout": max(2, int(self.busy_timeout_seconds)),
                 # Poolers such as PgBouncer know no prepared statements.
                 "prepare_threshold": None,
@@ -162,8 +163,8 @@ class Database:
                 f"the PostgreSQL driver is not installed ({error}): "
                 'run pip install "Flask-ErrTrack[postgresql]"'
             ) from error
-        if self.is_sqlite:
-            sqlalchemy_event.listen(engine, "connect", sqlite_file.set_up)
+        set_up = sqlite_file.set_up if self.is_sqlite else self._refuse_other_encoding
+        sqlalchemy_event.listen(engine, "connect", set_up)
         return engine
 
     def _prepare(self, engine: Engine) -> None:
@@ -191,7 +192,7 @@ class Database:
         return migrations.state_of(connection, self._revisions)
 
     def _refuse_unless_current(self, state: SchemaState) -> None:
-        name = self.url.render_as_string(hide_password=True)
+        name = name_of(self.url)
         if state is SchemaState.NEWER:
             raise StoreError(
                 f"the tracker's tables in {name} were made by a newer "
@@ -200,7 +201,18 @@ class Database:
         if state is not SchemaState.CURRENT:
             raise StoreError(
                 f"the tracker's tables in {name} are those of an older "
-                'Flask-ErrTrack: run "flask errtrack upgrade"'
+                'Flask-ErrTrack: run "flask errtrack upgrade", or "errtrack upgrade" '
+                "without an app; until then events wait where they are"
+            )
+
+    def _refuse_other_encoding(self, connection: Any, _record: object) -> None:
+        found = connection.info.parameter_status("server_encoding")
+        if found != "UTF8":
+            connection.close()
+            raise StoreError(
+                f"the tracker's database {name_of(self.url)} has the encoding {found}, "
+                "which cannot hold every text; expected UTF8: make one with "
+                "createdb --encoding=UTF8 --template=template0"
             )
 
     def _write_once(self, engine: Engine, work: Callable[[Connection], T]) -> T:

@@ -110,7 +110,7 @@ def record_meanwhile(change: Callable[[], None], record: Callable[[int], None]) 
         job.result()
 
 
-def postgresql_url() -> str:
+def postgresql_url(encoding: str = "UTF8") -> str:
     """Return the URL of an empty database on a real server, or skip the test."""
     url = os.environ.get("ERRTRACK_TEST_POSTGRESQL_URL")
     if url is None:
@@ -123,6 +123,9 @@ def postgresql_url() -> str:
     name = f"{server.url.database}_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
     with server.connect() as connection:
         connection.exec_driver_sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-        connection.exec_driver_sql(f'CREATE DATABASE "{name}" TEMPLATE template0')
+        connection.exec_driver_sql(
+            f"CREATE DATABASE \"{name}\" ENCODING '{encoding}' "
+            "LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+        )
     server.dispose()
     return server.url.set(database=name).render_as_string(hide_password=False)

@@ -19,11 +19,11 @@ from sqlalchemy import Connection, text
 
 from flask_errtrack.errors import ConfigError, StoreError
 from flask_errtrack.tracker.engine import Database
-from flask_errtrack.tracker.schema import event, group_tag, issue
+from flask_errtrack.tracker.schema import event, group_hour, group_tag, issue
 from flask_errtrack.tracker.store import Store
 
 from .samples import event_id
-from .stores import item, row, rows
+from .stores import item, postgresql_url, row, rows
 
 PROCESSES = 4
 THREADS = 8
@@ -262,6 +262,57 @@ def test_a_server_that_is_away_is_named_without_the_password() -> None:
     cause = caught.value.__cause__
     assert cause is not None
     assert "secret-word" not in f"{caught.value} {cause} {cause.__cause__}"
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_a_database_that_cannot_hold_every_text_is_refused(encoding: str) -> None:
+    database = Database(postgresql_url(encoding))
+
+    for use in (database.check, database.upgrade):
+        with pytest.raises(StoreError, match=f"the encoding {encoding}, .* UTF8"):
+            use()
+    database.close()
+
+
+@pytest.mark.postgresql
+def test_the_text_of_a_database_is_unicode_whatever_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    with closing(Store(postgresql_url())) as store:
+        store.record(item(tags={"sign": "\u20ac"}))
+
+        assert "\u20ac" in [made.value for made in rows(store, group_tag)]
+
+
+@pytest.mark.postgresql
+def test_a_role_without_rights_is_told_which_it_needs() -> None:
+    owner = Database(postgresql_url())
+    owner.check()
+    role = f"{owner.url.database}_guest"
+    with owner.reading() as connection:
+        connection.execute(text(f"DROP ROLE IF EXISTS {role}"))
+        connection.execute(text(f"CREATE ROLE {role} LOGIN PASSWORD 'guest'"))
+        url = owner.url.set(username=role, password="guest")
+        guest = Database(url.render_as_string(hide_password=False))
+
+        with pytest.raises(StoreError, match="have the owner GRANT it SELECT, INSERT"):
+            guest.check()
+        guest.close()
+        connection.execute(text(f"DROP ROLE {role}"))
+    owner.close()
+
+
+def test_who_has_other_tables_than_the_database_is_told_to_start_again(
+    store: Store,
+) -> None:
+    store.record(item())
+    table = group_hour.name
+    store.write(lambda connection: connection.execute(text(f"DROP TABLE {table}")))
+
+    with pytest.raises(StoreError, match="start this process again with the newest"):
+        store.record(item())
 
 
 def test_a_missing_driver_is_named() -> None:

@@ -91,7 +91,9 @@ def _add_login(blueprint: Blueprint, access: Access) -> None:
         home = url_for(".issue_list")
         response = make_response(redirect(home, 303))
         try:
-            access.log_in(response, request.args.get("token", ""), home)
+            # An app may add arguments to every URL.
+            path = home.partition("?")[0]
+            access.log_in(response, request.args.get("token", ""), path)
         except BadToken as error:
             if access.allows():
                 return response

@@ -44,7 +44,7 @@ def _create_release() -> None:
         INSERT INTO errtrack_release (project_id, version, first_seen)
         SELECT i.project_id, t.value, MIN(i.first_seen)
         FROM errtrack_issue_tag t JOIN errtrack_issue i ON i.id = t.issue_id
-        WHERE t.key = 'release' GROUP BY i.project_id, t.value ORDER BY 3
+        WHERE t.key = 'release' GROUP BY i.project_id, t.value ORDER BY 3, 2
         """
     )
 
