@@ -23,10 +23,10 @@ from flask_errtrack.tracker.placing import Arrival
 from flask_errtrack.tracker.store import Store
 
 MAX_EVENTS_PER_ISSUE = 200
-EVENTS_PER_ISSUE = 100
-EVENTS_PER_USER = 20
+EVENTS_PER_ISSUE = 200
+EVENTS_PER_USER = 10
 DAYS = 30
-RELEASES = 12
+RELEASES = 3
 _BATCH = 10_000
 
 _Row = dict[str, Any]
@@ -77,10 +77,12 @@ class Filling:
         self._users.add((place, user))
         release = int(RELEASES * (1 - age_seconds / (DAYS * 86400)))
         for key, value in (
-            ("environment", "production"),
+            ("environment", "staging" if user % 10 == 0 else "production"),
             ("release", f"1.{release}"),
             ("server_name", f"web-{number % 4}"),
             ("shop", f"shop-{user % 50}"),
+            ("browser", ("Firefox", "Chrome", "Safari", "Edge")[user % 4]),
+            ("transaction", f"shop.view_{place % 100}"),
         ):
             self._tags[place, key, value] += 1
         is_kept = self._counts[place] <= MAX_EVENTS_PER_ISSUE
@@ -101,7 +103,6 @@ class Filling:
         states = ("unresolved", "unresolved", "unresolved", "resolved", "muted")
         return {
             **arrival.facts,
-            "id": place + 1,
             "project_id": 1,
             "title": title,
             "status": states[place % len(states)],
@@ -122,7 +123,6 @@ class Filling:
         return {
             **arrival.facts,
             **{name: issue[name] for name in same},
-            "id": place + 1,
             "hash": _hash("group", place),
             "coarse_hash": _hash("place", place),
             "version": 1,

@@ -56,22 +56,26 @@ def issues(
 
     :param since_hour: the most events are those since then; None: of all time.
     """
-    query = select(schema.issue).where(condition)
     order: ColumnElement[Any]
     if sort == "now" or (sort == "events" and since_hour is not None):
         since = this_hour - DAY_HOURS + 1 if sort == "now" else since_hour
-        recent = (
-            select(_group.issue_id, func.sum(_hour.event_count).label("events"))
-            .join(schema.group_hour, _hour.group_id == _group.id)
-            .where(_hour.hour >= since)
-            .group_by(_group.issue_id)
+        is_recent = and_(_hour.group_id == _group.id, _hour.hour >= since)
+        # Found first, and only then counted: most searches find few.
+        found = (
+            select(
+                _issue.id,
+                func.coalesce(func.sum(_hour.event_count), 0).label("events"),
+            )
+            .join(schema.group, _group.issue_id == _issue.id)
+            .outerjoin(schema.group_hour, is_recent)
+            .where(condition)
+            .group_by(_issue.id)
             .subquery()
         )
-        query = query.outerjoin(recent, recent.c.issue_id == _issue.id)
-        events = func.coalesce(recent.c.events, 0)
-        order = _weight(events) if sort == "now" else events
+        query = select(schema.issue).join(found, found.c.id == _issue.id)
+        order = _weight(found.c.events) if sort == "now" else found.c.events
     else:
-        order = _ORDERS[sort]
+        query, order = select(schema.issue).where(condition), _ORDERS[sort]
     query = query.order_by(order.desc(), _issue.last_seen.desc(), _issue.id.desc())
     return connection.execute(query.limit(limit).offset(offset)).all()
 

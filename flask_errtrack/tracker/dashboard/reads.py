@@ -75,8 +75,9 @@ def merged_into(connection: Connection, issue_id: int) -> int | None:
 
 def newest_event(connection: Connection, issue_id: int) -> Record | None:
     """Return the newest event of an issue that is kept."""
-    query = _events().where(_is_kept_of(issue_id))
-    return _first(connection, query.order_by(_event.id.desc()).limit(1))
+    # Asked for the first by id, PostgreSQL reads the events of all issues.
+    newest = select(func.max(_event.id)).where(_is_kept_of(issue_id))
+    return _first(connection, _events().where(_event.id == newest.scalar_subquery()))
 
 
 def event(connection: Connection, event_id: str) -> Record | None:

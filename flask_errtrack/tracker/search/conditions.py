@@ -9,7 +9,19 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Select, and_, or_, select, true, union
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    exists,
+    func,
+    or_,
+    select,
+    true,
+    union,
+)
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -32,6 +44,8 @@ from .terms import (
 
 _USER_COLUMNS: tuple[UserColumn, ...] = ("user_id", "email", "username", "ip_address")
 _EVENT_ID = re.compile(r"[0-9a-f]{32}")
+#: A word that more people have in common, such as "example.org", means none of them.
+MAX_PERSONS = 1000
 
 
 def issues_condition(query: Query, now: float) -> ColumnElement[bool]:
@@ -50,6 +64,23 @@ def persons_condition(meaning: User) -> ColumnElement[bool]:
     """Return the condition that holds for the persons that are meant."""
     columns = _USER_COLUMNS if meaning.column is None else (meaning.column,)
     return or_(*(_compared(person.c[name], meaning.value) for name in columns))
+
+
+def unknown_tags(connection: Connection, query: Query) -> list[str]:
+    """Return the tags that a query asks for, and that no event has ever had."""
+    asked = [term.meaning for term in query.terms if not term.is_negated]
+    keys = list(
+        dict.fromkeys(
+            one.key
+            for one in asked
+            if isinstance(one, Tag | HasTag) and one != HasTag("user")
+        )
+    )
+    if not keys:
+        return []
+    is_known = (exists().where(group_tag.c.key == key[:MAX_TAG_LENGTH]) for key in keys)
+    known = connection.execute(select(*is_known)).one()
+    return [key for key, has_any in zip(keys, known, strict=True) if not has_any]
 
 
 def _condition(meaning: Meaning, now: float) -> ColumnElement[bool]:
@@ -84,14 +115,17 @@ def _has_counted(meaning: HasTag | Tag | User) -> ColumnElement[bool]:
             return _is_one_of(_met(persons_condition(meaning)))
 
 
-def _has_words(text: str) -> ColumnElement[bool]:
+def _has_words(text: Pattern) -> ColumnElement[bool]:
+    # Both are in lower case already.
+    like = _like_pattern(text)
     found = [
-        _issues().where(group.c.search_text.contains(text, autoescape=True)),
-        _met(person.c.search_text.contains(text, autoescape=True)),
+        _issues().where(group.c.search_text.like(like, escape="/")),
+        _met(person.c.search_text.like(like, escape="/"), MAX_PERSONS),
     ]
-    if _EVENT_ID.fullmatch(text):
+    event_id = "".join(text.parts).replace("-", "")
+    if _EVENT_ID.fullmatch(event_id):
         of_event = _issues().join(event, event.c.group_id == group.c.id)
-        found.append(of_event.where(event.c.event_id == text))
+        found.append(of_event.where(event.c.event_id == event_id))
     # Several conditions with OR between would be worked out several times.
     return issue.c.id.in_(union(*found))
 
@@ -109,9 +143,12 @@ def _tagged(key: str, condition: ColumnElement[bool]) -> Select[tuple[int]]:
     )
 
 
-def _met(condition: ColumnElement[bool]) -> Select[tuple[int]]:
-    """The issues that met a person; found from the person, of whom there are few."""
-    meant = select(person.c.user_hash).where(condition)
+def _met(
+    condition: ColumnElement[bool], at_most: int | None = None
+) -> Select[tuple[int]]:
+    """The issues that met a person; those of nobody if more than so many are meant."""
+    limit = None if at_most is None else at_most + 1
+    meant = select(person.c.user_hash).where(condition).limit(limit).cte()
     # A hash says nothing about the project: who is 17 here is another one there.
     is_here = (
         select(person.c.user_hash)
@@ -123,11 +160,16 @@ def _met(condition: ColumnElement[bool]) -> Select[tuple[int]]:
         .correlate(group, group_user)
         .exists()
     )
-    return (
+    met = (
         _issues()
         .join(group_user, group_user.c.group_id == group.c.id)
-        .where(group_user.c.user_hash.in_(meant), is_here)
+        # Finds the few that are meant among the very many that were met.
+        .where(group_user.c.user_hash.in_(select(meant.c.user_hash)), is_here)
     )
+    if at_most is None:
+        return met
+    number = select(func.count()).select_from(meant).scalar_subquery()
+    return met.where(number <= at_most)
 
 
 def _is_one_of(issue_ids: Select[tuple[int]]) -> ColumnElement[bool]:
@@ -135,14 +177,18 @@ def _is_one_of(issue_ids: Select[tuple[int]]) -> ColumnElement[bool]:
 
 
 def _compared(column: ColumnElement[str], value: Pattern) -> ColumnElement[bool]:
+    if len(value.parts) == 1:
+        return column == value.parts[0][:MAX_TAG_LENGTH]
+    return _Alike(column, _like_pattern(value))
+
+
+def _like_pattern(value: Pattern) -> str:
+    """The pattern as LIKE has it, with "/" before what is meant as it is."""
     # No stored value is longer: what was cut then is cut now.
-    text = value.text[:MAX_TAG_LENGTH]
-    if not value.is_open_before and not value.is_open_after:
-        return column == text
-    escaped = text.replace("/", "//").replace("%", "/%").replace("_", "/_")
-    before = "%" if value.is_open_before else ""
-    after = "%" if value.is_open_after else ""
-    return _Alike(column, before + escaped + after)
+    parts = (part[:MAX_TAG_LENGTH] for part in value.parts)
+    return "%".join(
+        part.replace("/", "//").replace("%", "/%").replace("_", "/_") for part in parts
+    )
 
 
 class _Alike(FunctionElement[bool]):

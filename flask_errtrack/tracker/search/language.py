@@ -128,7 +128,7 @@ def _term(token: _Token) -> Term:
     read = _FIELDS.get(token.key)
     if not token.value and read is None and not token.is_quoted:
         # As in the title of an issue: "KeyError: 'price'".
-        return _term_of(token, Words(f"{token.key}:".lower()))
+        return _term_of(token, _words(f"{token.key}:", token))
     if not token.value:
         raise SearchError(
             f"Nothing stands after {token.key}: — write {token.key}:value, or "
@@ -151,10 +151,7 @@ def _term_of(token: _Token, meaning: Meaning) -> Term:
 
 
 def _pattern(value: str, token: _Token) -> Pattern:
-    if token.is_quoted:
-        return Pattern(value)
-    text = value.strip("*")
-    return Pattern(text, value.startswith("*"), value.endswith("*"))
+    return Pattern((value,)) if token.is_quoted else Pattern.of(value)
 
 
 def _words(value: str, token: _Token) -> Words:
@@ -163,10 +160,10 @@ def _words(value: str, token: _Token) -> Words:
             f"{value} is not known: all terms of a search have to hold. "
             f'As a text, write it in quotes: "{value}".'
         )
-    text = value if token.is_quoted else value.strip("*")
-    if not text.strip():
+    pattern = _pattern(value.lower(), token)
+    if not "".join(pattern.parts).strip():
         raise SearchError(f"There is nothing to look for in {token.text}")
-    return Words(text.lower())
+    return Words(Pattern(("", *pattern.parts, "")))
 
 
 def _is(value: str, token: _Token) -> Is:

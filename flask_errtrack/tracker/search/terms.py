@@ -24,20 +24,31 @@ _PLAIN_VALUE = re.compile(r"(?!//)[\w.@/+-][\w.@:/+-]*")
 
 @dataclass(frozen=True)
 class Pattern:
-    """A text to compare with; where it is open, anything may stand."""
+    """The parts of a text to compare with; between two of them anything may stand."""
 
-    text: str
-    is_open_before: bool = False
-    is_open_after: bool = False
+    parts: tuple[str, ...]
+
+    @classmethod
+    def of(cls, text: str) -> Pattern:
+        """Return what a text means in which ``*`` stands for anything."""
+        return cls(tuple(text.split("*")))
 
     def matches(self, found: str) -> bool:
         """Tell whether a text is meant; case counts only where all is given."""
-        if not self.is_open_before and not self.is_open_after:
-            return found == self.text
-        found, text = found.lower(), self.text.lower()
-        if self.is_open_before and self.is_open_after:
-            return text in found
-        return found.endswith(text) if self.is_open_before else found.startswith(text)
+        if len(self.parts) == 1:
+            return found == self.parts[0]
+        # Not a regular expression: with many stars one takes for ever.
+        found = found.lower()
+        first, *middle, last = (part.lower() for part in self.parts)
+        if not found.startswith(first):
+            return False
+        place = len(first)
+        for part in middle:
+            start = found.find(part, place)
+            if start < 0:
+                return False
+            place = start + len(part)
+        return place <= len(found) - len(last) and found.endswith(last)
 
 
 @dataclass(frozen=True)
@@ -94,9 +105,9 @@ class BegunIn:
 
 @dataclass(frozen=True)
 class Words:
-    """These characters stand in type, message, culprit, file or user; lower case."""
+    """This stands in type, message, culprit, file or user; in lower case."""
 
-    text: str
+    text: Pattern
 
 
 Meaning = Is | HasLevel | HasTag | Tag | User | Seen | BegunIn | Words
@@ -135,7 +146,7 @@ class Query:
         match found[0]:
             case Is(state):
                 return state
-            case Tag(_, Pattern(text, False, False)):
+            case Tag(_, Pattern((text,))):
                 return text
         return None
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import insert, select, update
 
-from flask_errtrack.tracker.schema import group, issue, project
-from flask_errtrack.tracker.search.conditions import issues_condition
+from flask_errtrack.tracker.schema import group, issue, person, project
+from flask_errtrack.tracker.search.conditions import (
+    MAX_PERSONS,
+    issues_condition,
+    unknown_tags,
+)
 from flask_errtrack.tracker.search.language import parse
 from flask_errtrack.tracker.store import Store
 
@@ -57,6 +62,9 @@ SEARCHES = {
     "cron-job:clear_todos": "Pay",
     "cron-job:Clear_todos": "",
     "cron-job:CLEAR*": "Pay",
+    "cron-job:cl*_TO*s": "Pay",
+    "cron-job:cl*s_": "",
+    '"cron-job":"cl*"': "",
     "tags[level]:high": "Pay",
     "100%:a_b": "Pay",
     "100%:a_*": "Pay",
@@ -81,6 +89,8 @@ SEARCHES = {
     "prices !stock !tax": "Old Pay",
     '"in price"': "Old Pay Stock Tax",
     "price_": "",
+    "pr*es !stock !tax": "Old Pay",
+    "p*zzz": "",
     "%": "",
     "' --": "",
 }
@@ -142,6 +152,7 @@ def test_an_event_id_finds_its_issue(shop: Store) -> None:
     event_id = "12ab" * 8
     shop.record(item(event_id=event_id, exception={"values": [broken("Known")]}))
     assert found(shop, event_id.upper()) == ["Known"]
+    assert found(shop, str(UUID(event_id))) == ["Known"]
     assert found(shop, f"!{event_id} is:regressed") == ["Tax"]
 
 
@@ -167,3 +178,24 @@ def test_words_find_people_by_parts_of_their_names(shop: Store) -> None:
     assert found(shop, "unal") == found(shop, '"7 50"') == []
     # Part of an address says little, and would find much.
     assert found(shop, "10.0.0") == []
+
+
+def test_a_word_that_very_many_people_share_means_none_of_them(shop: Store) -> None:
+    assert found(shop, "@example.org") == found(shop, "user:*@example.org") == ["Pay"]
+    nobody = {"user_id": "", "email": "", "username": "", "ip_address": ""}
+    others = [
+        {"project_id": 1, "user_hash": str(number), "search_text": "x@example.org"}
+        for number in range(MAX_PERSONS - 1)
+    ]
+    with shop.reading() as connection, connection.begin():
+        connection.execute(insert(person), [nobody | one for one in others])
+    assert found(shop, "@example.org") == []
+    assert found(shop, "!@example.org") == ["Old", "Pay", "Stock", "Tax"]
+    assert found(shop, "ada@example.org") == found(shop, "user:*@EXAMPLE*") == ["Pay"]
+
+
+def test_tags_that_no_event_has_are_told(shop: Store) -> None:
+    query = parse("cron-jb:x timesSeen:>10 has:cron-job has:nowhere !bad:x has:user")
+    with shop.reading() as connection:
+        assert unknown_tags(connection, query) == ["cron-jb", "timesSeen", "nowhere"]
+        assert unknown_tags(connection, parse("is:muted word !bad:x")) == []
