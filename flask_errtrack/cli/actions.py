@@ -129,20 +129,15 @@ def unmerge_command(issue_id: int, group_id: int | None) -> None:
     from ..tracker.dashboard import reads
 
     with _acting() as store:
+        if group_id is not None:
+            new_id = merging.unmerge(store, group_id, _actor(), out_of=issue_id)
+            click.echo(f"Group {group_id} is issue {new_id} now.")
+            return
         with store.reading() as connection:
             groups = reads.groups(connection, issue_id)
-        if group_id is None:
-            for group in groups:
-                events = count(group.event_count, "event")
-                click.echo(f"{group.id}  {events}  {one_line(group.words, 600)}")
-            return
-        if group_id not in [group.id for group in groups]:
-            raise click.ClickException(
-                f"issue {issue_id} has no group {group_id}; "
-                f"`{spelled(f'unmerge {issue_id}')}` lists its groups"
-            )
-        new_id = merging.unmerge(store, group_id, _actor())
-    click.echo(f"Group {group_id} is issue {new_id} now.")
+        for group in groups:
+            events = count(group.event_count, "event")
+            click.echo(f"{group.id}  {events}  {one_line(group.words, 600)}")
 
 
 @contextmanager

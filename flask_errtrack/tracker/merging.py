@@ -66,16 +66,23 @@ def merge(
     return target_id
 
 
-def unmerge(store: Store, group_id: int, actor: str = "") -> int:
+def unmerge(
+    store: Store, group_id: int, actor: str = "", out_of: int | None = None
+) -> int:
     """Make a group an issue of its own, unresolved, and return its number.
 
     :param actor: who does it, for the history.
+    :param out_of: the issue that it must be in, by default any.
     :raises ActionError: if there is no such group, or it is all that its issue has.
     :raises StoreError: if the database cannot be used now.
     """
 
     def work(connection: Connection) -> int:
         issue_id = _issue_of(connection, group_id)
+        if out_of not in (None, issue_id):
+            raise ActionError(
+                f"Group {group_id} is not of issue {out_of}, but of issue {issue_id}."
+            )
         lock_groups(connection, [issue_id])
         rows = lock_issues(connection, [issue_id])
         if not rows or _issue_of(connection, group_id) != issue_id:

@@ -42,6 +42,17 @@ def issue_shape(row: Record) -> Shape:
     }
 
 
+def group_shape(row: Record) -> Shape:
+    """Describe a group of an issue: events that are together, and why."""
+    return {
+        "id": row.id,
+        "words": row.words,
+        "events": row.event_count,
+        "first_seen": rfc3339(row.first_seen),
+        "last_seen": rfc3339(row.last_seen),
+    }
+
+
 def event_shape(row: Record) -> Shape:
     """Describe an event by its row, with ``issue_id``, but not what is in it."""
     return {

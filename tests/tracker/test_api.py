@@ -173,6 +173,7 @@ def test_an_issue_says_what_the_page_says(store: Store, reader: Script) -> None:
     }
     one = reader.found(f"{ROOT}/issues/{number}")
     assert [happened["kind"] for happened in one.pop("history")] == ["created"]
+    assert [place["events"] for place in one.pop("groups")] == [1]
     assert one == found
 
 
@@ -398,7 +399,23 @@ def test_merged_issues_are_one(store: Store, reader: Script, writer: Script) -> 
     kept, other = happen(store), happen(store, "other")
     answer = writer.send("POST", f"{ROOT}/issues/{kept}/merge", {"issues": [other]})
     assert (answer.get_json()["id"], answer.get_json()["events"]) == (kept, 2)
-    assert reader.get(f"{ROOT}/issues/{other}").status_code == 404
+    said = reader.found(f"{ROOT}/issues/{other}", 404)["error"]
+    assert said == f"issue {other} is part of issue {kept} now"
+
+
+def test_merged_issues_are_taken_apart_by_their_groups(
+    store: Store, reader: Script, writer: Script
+) -> None:
+    kept, other = happen(store), happen(store, "other")
+    path = f"{ROOT}/issues/{kept}"
+    writer.send("POST", f"{path}/merge", {"issues": [other]})
+    first, second = reader.found(path)["groups"]
+    assert (first["events"], "price" in first["words"]) == (1, True)
+    answer = writer.send("POST", f"{path}/unmerge", {"group": second["id"]})
+    assert answer.get_json()["id"] not in (kept, other)
+    assert reader.found(path)["groups"] == [first]
+    again = writer.send("POST", f"{path}/unmerge", {"group": second["id"]})
+    assert "is not of issue" in again.get_json()["error"]
 
 
 def test_a_deleted_issue_is_gone(store: Store, reader: Script, writer: Script) -> None:
@@ -425,6 +442,9 @@ def test_a_deleted_issue_is_gone(store: Store, reader: Script, writer: Script) -
         ("merge", {"issues": [99]}, "99"),
         ("merge", {"issues": ["2"]}, "expected a number"),
         ("merge", {"issues": list(range(1, 1500))}, "too many"),
+        ("unmerge", {}, "group has None; expected a number"),
+        ("unmerge", {"group": 4711}, "no group 4711"),
+        ("unmerge", {"group": 1}, "all that issue 1 has"),
         ("note", {}, "expected what the note says"),
         ("note", {"text": " "}, "needs a text"),
         ("note", {"text": "x" * 5000}, "at most"),

@@ -145,9 +145,12 @@ def known_issue(store: Store, issue_id: int) -> Shape:
     """
     with store.reading() as connection:
         row = reads.issue(connection, issue_id)
-    if row is None:
-        raise Fault(404, f"there is no issue {issue_id} here")
-    return linked_issue(row)
+        if row is not None:
+            return linked_issue(row)
+        target_id = reads.merged_into(connection, issue_id)
+    if target_id is not None:
+        raise Fault(404, f"issue {issue_id} is part of issue {target_id} now")
+    raise Fault(404, f"there is no issue {issue_id} here")
 
 
 def linked_issue(row: Any) -> Shape:

@@ -16,8 +16,9 @@ from ..shapes import Shape
 from ..store import Store
 from .answers import Fault, Keys, answering, body, known_issue
 
-#: Changes one issue as a script has said, in the name of an actor.
-Work = Callable[[Store, int, dict[str, Any], str], Any]
+#: Changes an issue as a script has said, in the name of an actor; returns the number of
+#: another one, if that is what the script wants to see.
+Work = Callable[[Store, int, dict[str, Any], str], int | None]
 
 
 def add_changes(blueprint: Blueprint, store: Store, keys: Keys, issue_url: str) -> None:
@@ -41,8 +42,7 @@ def _add_change(
     def change(issue_id: int, actor: str) -> Shape:
         said = body()
         known_issue(store, issue_id)
-        work(store, issue_id, said, actor)
-        return known_issue(store, issue_id)
+        return known_issue(store, work(store, issue_id, said, actor) or issue_id)
 
 
 def _resolve(store: Store, issue_id: int, said: dict[str, Any], actor: str) -> None:
@@ -75,6 +75,12 @@ def _merge(store: Store, issue_id: int, said: dict[str, Any], actor: str) -> Non
     merging.merge(store, numbers, actor, into=issue_id)
 
 
+def _unmerge(store: Store, issue_id: int, said: dict[str, Any], actor: str) -> int:
+    _expect(said, "group")
+    group_id = _number(said.get("group"), "group")
+    return merging.unmerge(store, group_id, actor, out_of=issue_id)
+
+
 def _note(store: Store, issue_id: int, said: dict[str, Any], actor: str) -> None:
     _expect(said, "text")
     text = said.get("text")
@@ -88,6 +94,7 @@ _WORKS: dict[str, Work] = {
     "reopen": _reopen,
     "mute": _mute,
     "merge": _merge,
+    "unmerge": _unmerge,
     "note": _note,
 }
 

@@ -21,6 +21,7 @@ from ..shapes import (
     activity_shape,
     content_of,
     event_shape,
+    group_shape,
     project_shape,
 )
 from ..store import Store
@@ -111,8 +112,11 @@ def _add_issue(blueprint: Blueprint, store: Store, keys: Keys) -> None:
         )
         with store.reading() as connection:
             rows = connection.execute(history).all()
-        found = known_issue(store, issue_id)
-        return found | {"history": [activity_shape(row) for row in rows]}
+            groups = reads.groups(connection, issue_id)
+        return known_issue(store, issue_id) | {
+            "groups": [group_shape(row) for row in groups],
+            "history": [activity_shape(row) for row in rows],
+        }
 
     @blueprint.get(f"{ISSUE}/events", endpoint="api_events")
     @answering(keys, store)
