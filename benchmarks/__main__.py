@@ -119,11 +119,16 @@ def measure(errors: int, rounds: int) -> Iterator[Row]:
                 shop.errtrack.close()
 
 
+def _target(text: str) -> tuple[str, str]:
+    name, _, dsn = text.partition("=")
+    return name, dsn
+
+
 PARTS: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
     "app": lambda given: measure(given.errors, given.rounds),
     "delivery": lambda given: delivery.measure(given.errors, given.rounds),
     "tracker": lambda given: tracker.measure(
-        given.errors, given.rounds, given.dsn, given.events
+        given.errors, given.rounds, dict(given.target), given.events
     ),
 }
 
@@ -134,7 +139,14 @@ def main() -> None:
     parser.add_argument("part", nargs="?", choices=PARTS, help="default: all parts")
     parser.add_argument("--errors", type=int, default=5000, help="default: 5000")
     parser.add_argument("--rounds", type=int, default=40, help="default: 40")
-    parser.add_argument("--dsn", help="tracker: measure this server instead of ours")
+    parser.add_argument(
+        "--target",
+        type=_target,
+        action="append",
+        default=[],
+        metavar="NAME=DSN",
+        help="tracker: another server that stores events, in turns with ours",
+    )
     parser.add_argument(
         "--events",
         type=int,

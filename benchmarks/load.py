@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import threading
 import time
 import uuid
@@ -22,6 +23,9 @@ from .shop import Shop, quiet_log
 #: So many different errors there are.
 KINDS = 200
 USERS = 50
+#: With these an event is 15 kB, of which a tenth is like nothing else.
+FRAMES = 11
+NOISE_BYTES = 700
 
 
 @dataclass
@@ -38,14 +42,14 @@ class Load:
         return self.statuses[200]
 
 
-def sample_events(folder: Path) -> list[Event]:
-    """Return one event of each kind, as our own client makes it: 30 frames deep."""
+def sample_events(folder: Path, kinds: int = KINDS) -> list[Event]:
+    """Return one event of each kind, as our own client makes it: 11 frames deep."""
     transport = MemoryTransport()
     options = {"transport": transport, "release": "1.0", "environment": "production"}
     with quiet_log():
         shop = Shop(folder, options)
-        for kind in range(KINDS):
-            shop.get(f"/broken/{kind}")
+        for kind in range(kinds):
+            shop.get(f"/broken/{kind}/{FRAMES}")
         with shop.app.app_context():
             assert shop.errtrack is not None
             shop.errtrack.close()
@@ -55,10 +59,17 @@ def sample_events(folder: Path) -> list[Event]:
 def envelopes(samples: Sequence[Event], count: int) -> Iterator[bytes]:
     """Yield so many different events as clients send them, compressed."""
     for number in range(count):
-        event = samples[number % len(samples)].copy()
-        event["event_id"] = uuid.uuid4().hex
-        event["user"] = {"id": f"user-{number % USERS}"}
+        event = different(samples[number % len(samples)], number)
         yield gzip.compress(Envelope.from_event(event).encode(), 6)
+
+
+def different(sample: Event, number: int = 0) -> Event:
+    """Return the event that happens to another user, with another basket."""
+    event = sample.copy()
+    event["event_id"] = uuid.uuid4().hex
+    event["user"] = {"id": f"user-{number % USERS}"}
+    event["extra"] = {"basket": os.urandom(NOISE_BYTES).hex()}
+    return event
 
 
 def send(dsn: str, bodies: Sequence[bytes], clients: int) -> Load:

@@ -7,6 +7,7 @@ can take.
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import sys
 from collections.abc import Iterator
@@ -17,12 +18,15 @@ from subprocess import PIPE, Popen
 from flask import Blueprint, Flask
 from waitress.server import create_server
 
+from flask_errtrack.access import Access
 from flask_errtrack.tracker import projects
+from flask_errtrack.tracker.dashboard.views import add_pages
 from flask_errtrack.tracker.ingest.quota import Quota
 from flask_errtrack.tracker.ingest.views import add_ingest
 from flask_errtrack.tracker.store import Store
 
 THREADS = 8
+PREFIX = "/errtrack"
 _NO_END = 1e12
 
 
@@ -34,6 +38,14 @@ class Receiver:
         self._process = process
         #: Where it takes events.
         self.dsn = process.stdout.readline().strip()
+
+    def cpu_seconds(self) -> float:
+        """Return the processor's time that it took; 0 where that cannot be known."""
+        status = Path(f"/proc/{self._process.pid}/stat")
+        if not status.is_file():
+            return 0.0
+        fields = status.read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def resident_mebibytes(self) -> float:
         """Return how much memory it holds; 0 where that cannot be known."""
@@ -55,15 +67,28 @@ def running(database_url: str) -> Iterator[Receiver]:
             process.kill()
 
 
+def app_of(store: Store) -> Flask:
+    """Return an app that receives, and shows its pages to everybody."""
+    app = Flask(__name__)
+    blueprint = Blueprint(
+        "errtrack",
+        "flask_errtrack",
+        url_prefix=PREFIX,
+        template_folder="templates",
+        static_folder="static",
+    )
+    add_pages(blueprint, store, Access(lambda: ["key"], lambda: True))
+    add_ingest(blueprint, store, Quota(_NO_END, _NO_END))
+    app.register_blueprint(blueprint)
+    return app
+
+
 def main() -> None:
     """Serve until killed; say the DSN first."""
     store = Store(sys.argv[1])
-    app = Flask(__name__)
-    blueprint = Blueprint("errtrack", __name__)
-    add_ingest(blueprint, store, Quota(_NO_END, _NO_END))
-    app.register_blueprint(blueprint)
+    app = app_of(store)
     listener = socket.create_server(("127.0.0.1", 0))
-    home = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    home = f"http://127.0.0.1:{listener.getsockname()[1]}{PREFIX}"
     server = create_server(app, sockets=[listener], threads=THREADS)
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     print(projects.dsn_of(projects.every(store)[0], home), flush=True)

@@ -30,7 +30,8 @@ class Shop:
         self.app = Flask("benchmarks", instance_path=str(folder))
         self.app.secret_key = "a secret key for the benchmark"
         self.app.add_url_rule("/healthy", view_func=lambda: "fine")
-        self.app.add_url_rule("/broken/<int:kind>", "broken", broken)
+        for rule in ("/broken/<int:kind>", "/broken/<int:kind>/<int:frames>"):
+            self.app.add_url_rule(rule, "broken", broken)
         self.app.register_error_handler(500, lambda error: ("broken", 500))
         self.errtrack = ErrTrack(self.app, **options) if options is not None else None
 
@@ -59,9 +60,9 @@ class Shop:
             self.client.flush(60)
 
 
-def broken(kind: int) -> str:
-    """Fail below 30 frames with 12 local variables each."""
-    return _deeper(FRAMES - 1, kind)
+def broken(kind: int, frames: int = FRAMES) -> str:
+    """Fail below so many frames with 12 local variables each."""
+    return _deeper(frames - 1, kind)
 
 
 def _deeper(frames: int, kind: int) -> str:
@@ -113,10 +114,11 @@ def added(name: str, bare: list[float], with_it: list[float], unit: str) -> Row:
 @contextmanager
 def quiet_log() -> Iterator[None]:
     """Write what Flask logs of an error to nowhere, on both sides."""
-    handler = logging.StreamHandler(open(os.devnull, "w"))
     logger = logging.getLogger("benchmarks")
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
+    with open(os.devnull, "w") as nowhere:
+        handler = logging.StreamHandler(nowhere)
+        logger.addHandler(handler)
+        try:
+            yield
+        finally:
+            logger.removeHandler(handler)

@@ -1,0 +1,21 @@
+"""The benchmark itself: a tiny run, so that it works when it is wanted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks import storing
+from benchmarks.load import sample_events
+
+
+def test_storing_is_measured_as_a_share_of_sqlite_alone(tmp_path: Path) -> None:
+    samples = sample_events(tmp_path / "samples", kinds=2)
+
+    found = storing.measure(tmp_path, samples, 20, 1, {}, issues=[2])
+
+    told = {name: (value, note) for name, value, note in found}
+    assert told["2 issues: SQLite: share"][0] == "1.000"
+    assert 0 < float(told["2 issues: in-process: share"][0]) < 1
+    assert 0 < float(told["2 issues: HTTP: share"][0]) < 1
+    assert told["2 issues: HTTP: share"][1].endswith(" 200: 20")
+    assert 1 < float(told["2 issues: on disk"][0].removesuffix(" kB")) < 50
