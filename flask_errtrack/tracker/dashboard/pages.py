@@ -18,7 +18,9 @@ from typing import Any
 from sqlalchemy import Connection
 
 from ...words import Moment, Value, moment, one_line, value
-from ..counting import MAX_TAG_LENGTH, hour_of
+from ..counting import MAX_TAG_LENGTH, OTHER_VALUES, hour_of
+from ..search.language import tag_key
+from ..search.terms import term_text
 from ..store import Store
 from . import reads, trend
 from .activity import Happening, happenings
@@ -34,11 +36,20 @@ _ISSUE_ID = re.compile(r"[0-9]{1,18}")
 
 
 @dataclass(frozen=True)
+class TagValue:
+    """A tag's value with its share of all events; ``search`` finds what has it."""
+
+    label: str
+    share: str
+    search: str
+
+
+@dataclass(frozen=True)
 class TagShare:
-    """A tag's most frequent values, each with its share of all events in words."""
+    """A tag's most frequent values."""
 
     key: str
-    values: tuple[tuple[str, str], ...]
+    values: tuple[TagValue, ...]
     more: int
 
 
@@ -200,14 +211,19 @@ def _shares(rows: Sequence[Record]) -> tuple[TagShare, ...]:
     ):
         found = list(group)
         total = sum(row.event_count for row in found)
-        values = tuple(
-            (one_line(row.value, 60), share_words(row.event_count, total))
-            for row in found[:_MAX_TAG_VALUES]
-        )
+        values = tuple(_tag_value(row, total) for row in found[:_MAX_TAG_VALUES])
         shares.append(
             TagShare(one_line(key, 60), values, max(len(found) - _MAX_TAG_VALUES, 0))
         )
     return tuple(shares)
+
+
+def _tag_value(row: Record, total: int) -> TagValue:
+    share = share_words(row.event_count, total)
+    if row.value == OTHER_VALUES:
+        return TagValue("other values", share, "")
+    search = term_text(tag_key(row.key), row.value)
+    return TagValue(one_line(row.value, 60), share, search)
 
 
 def _report(row: Record, issue_title: str, event_id: str, now: float) -> Report:

@@ -180,6 +180,24 @@ def test_no_page_is_wider_than_the_screen(
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_on_a_phone_every_page_is_in_reach_and_every_menu_in_sight(
+    browser: Browser, url: str
+) -> None:
+    with visitor(browser) as page:
+        page.set_viewport_size({"width": 360, "height": 740})
+        page.goto(url)
+        for link in (
+            page.get_by_role("navigation", name="Pages").get_by_role("link").all()
+        ):
+            expect(link).to_be_in_viewport(ratio=1)
+        page.locator("input.pick").first.click()
+        for menu in page.locator(".toolbar details.menu, #bulk details.menu").all():
+            menu.locator("summary").click()
+            expect(menu.locator("li").first).to_be_in_viewport(ratio=1)
+            page.keyboard.press("Escape")
+            expect(menu.locator("li").first).to_be_hidden()
+
+
 def test_the_first_tab_leads_past_the_navigation_and_can_be_seen(
     browser: Browser, url: str
 ) -> None:

@@ -71,7 +71,9 @@ def test_an_issue_says_what_where_who_and_why(store_with: StoreWith) -> None:
     assert (page.report_count, page.reports[0].who) == (1, "Ada Lovelace")
     assert page.reports[0].is_of_event
     shares = {share.key: share.values for share in page.tag_shares}
-    assert shares["region"] == (("eu-west", "100 %"),)
+    (region,) = shares["region"]
+    assert (region.label, region.share) == ("eu-west", "100 %")
+    assert region.search == "region:eu-west"
     assert page.bars[-1].label == "21 Nov: 1 event so far"
 
 
