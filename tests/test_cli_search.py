@@ -76,3 +76,13 @@ def test_a_search_that_cannot_be_meant_is_refused(app: Flask, command: str) -> N
     result = run(app, command, "level:high")
     assert result.exit_code == 2
     assert "level:high is not known; known are level:debug, " in result.output
+
+
+def test_what_is_not_found_says_which_tags_nobody_has(app: Flask) -> None:
+    hint = "No event has a tag cron-jb.\n"
+    assert run(app, "issues", "cron-jb:clear").output == f"No issues. {hint}"
+    assert (
+        run(app, "events", "cron-jb:clear").output == f"No such events are kept. {hint}"
+    )
+    assert run(app, "issues", "cron-job:none").output == "No issues.\n"
+    assert found(app, "issues", "cron-jb:clear") == []

@@ -12,7 +12,7 @@ from flask.cli import with_appcontext
 from ..words import rfc3339
 from .current import store_of_app
 from .printing import format_option, limit_option, print_table
-from .searching import query_argument, searching
+from .searching import nothing_found, query_argument, searching
 
 
 @click.command("events")
@@ -29,9 +29,14 @@ def events_command(query: tuple[str, ...], style: str, limit: int) -> None:
     from ..tracker.search.events import events_found
     from ..tracker.search.language import parse
 
-    with store_of_app() as store, searching(), store.reading() as connection:
-        asked = parse(" ".join(query))
-        found = list(islice(events_found(connection, asked, time.time()), limit))
+    search = " ".join(query)
+    with store_of_app() as store, searching():
+        asked = parse(search)
+        with store.reading() as connection:
+            found = list(islice(events_found(connection, asked, time.time()), limit))
+        if not found and style == "text":
+            nothing_found(store, search, "No such events are kept.")
+            return
     rows = [
         {
             "event_id": row.event_id,
@@ -42,8 +47,6 @@ def events_command(query: tuple[str, ...], style: str, limit: int) -> None:
     ]
     if style == "json":
         click.echo(json.dumps(rows, indent=2))
-    elif not rows:
-        click.echo("No such events are kept.")
     else:
         titled = [
             row | {"title": event.title} for row, event in zip(rows, found, strict=True)

@@ -10,7 +10,7 @@ from flask.cli import with_appcontext
 
 from .current import is_without_app, spelled, store_of_app
 from .printing import format_option, limit_option, print_table
-from .searching import query_argument, searching
+from .searching import nothing_found, query_argument, searching
 
 
 @click.command("issues")
@@ -35,15 +35,17 @@ def issues_command(
 
     status = status or ("all" if query else "unresolved")
     terms = query if status == "all" else (f"is:{status}", *query)
+    search = " ".join(terms)
     with store_of_app() as store, searching():
-        rows = issue_rows(store, " ".join(terms), limit=limit, now=time.time())
-    if style == "json":
-        click.echo(json.dumps(rows, indent=2))
-    elif not rows:
-        click.echo("No issues." if query else f"No issues. {_first_step()}")
-    else:
-        columns = ("id", "level", "status", "events", "users", "last_seen", "title")
-        print_table(columns, rows)
+        rows = issue_rows(store, search, limit=limit, now=time.time())
+        if style == "json":
+            click.echo(json.dumps(rows, indent=2))
+        elif not rows:
+            words = "No issues." if query else f"No issues. {_first_step()}"
+            nothing_found(store, search, words)
+        else:
+            columns = ("id", "level", "status", "events", "users", "last_seen", "title")
+            print_table(columns, rows)
 
 
 def _first_step() -> str:

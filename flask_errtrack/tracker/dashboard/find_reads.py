@@ -234,9 +234,9 @@ def issues_of_release(
     return connection.execute(query.limit(_MAX_ISSUES)).all()
 
 
-def release_numbers(connection: Connection, project_id: int, version: str) -> Record:
-    """Return ``events`` of a release, and ``users`` of the issues that began in it."""
-    events = (
+def events_of_release(connection: Connection, project_id: int, version: str) -> int:
+    """Return how many events of a release have come."""
+    query = (
         select(func.coalesce(func.sum(_tag.event_count), 0))
         .join(schema.group, _group.id == _tag.group_id)
         .where(
@@ -245,18 +245,7 @@ def release_numbers(connection: Connection, project_id: int, version: str) -> Re
             _group.project_id == project_id,
         )
     )
-    users = (
-        select(func.count(_user.user_hash.distinct()))
-        .join(schema.group, _group.id == _user.group_id)
-        .join(schema.issue, _issue.id == _group.issue_id)
-        .where(_issue.project_id == project_id, _issue.first_release == version)
-    )
-    return connection.execute(
-        select(
-            events.scalar_subquery().label("events"),
-            users.scalar_subquery().label("users"),
-        )
-    ).one()
+    return int(connection.execute(query).scalar_one())
 
 
 def person(connection: Connection, project_id: int, user_hash: str) -> Record | None:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, and_
 from ...words import count, one_line
 from .. import schema
 from ..counting import hour_of
-from ..search.conditions import issues_condition
+from ..search.conditions import issues_condition, unknown_words
 from ..search.language import parse
 from ..search.terms import State
 from ..store import Store
@@ -66,10 +66,12 @@ class IssueRow:
 class IssueListPage:
     """The page of issues; ``is_empty_tracker`` if there is none at all.
 
+    ``title`` names what is searched for, as a bookmark should.
     ``problem`` says why the search cannot be done; ``hidden`` is what a form has to
     send beside it. ``status`` is the state that all rows have, if it is one.
     """
 
+    title: str
     search: str
     problem: str
     hidden: Mapping[str, str]
@@ -109,12 +111,14 @@ def issue_list_page(
         tags = find_reads.facets(connection, [row.id for row in shown])
         menus = _menus(connection, asked, projects)
         is_empty = not counts and not find_reads.has_issues(connection)
+        empty_words = "" if shown else _empty_words(connection, asked)
     tabs = _tabs(asked, counts)
     # Of a search for two states nobody has counted all.
     totals = [tab.count or 0 for tab in tabs if tab.is_current]
     total = totals[0] if totals else (asked.page - 1) * PAGE_SIZE + len(found)
-    is_usual = asked.search == USUAL_QUERY and not asked.period
+    is_usual = asked.search in ("", USUAL_QUERY)
     return IssueListPage(
+        title="Issues" if is_usual else f"{one_line(asked.search, 60)} · Issues",
         search=asked.search,
         problem=asked.problem,
         hidden=asked.arguments(q=USUAL_QUERY),
@@ -124,7 +128,7 @@ def issue_list_page(
         facets=facets_of(tags, asked.query, asked.arguments),
         paging=paging_of(asked.page, len(shown), total, asked.arguments),
         status=asked.query.only_value("is") or "",
-        empty_words="Every issue is dealt with." if is_usual else "No issue is found.",
+        empty_words=empty_words,
         is_empty_tracker=is_empty,
     )
 
@@ -164,6 +168,14 @@ def _found(connection: Connection, asked: Asked, now: float) -> Sequence[Record]
         (asked.page - 1) * PAGE_SIZE,
         asked.since_hour(now),
     )
+
+
+def _empty_words(connection: Connection, asked: Asked) -> str:
+    if asked.page > 1:
+        return "This page has no issues any more."
+    if asked.search == USUAL_QUERY and not asked.period and asked.project_id is None:
+        return "Every issue is dealt with."
+    return f"No issue is found. {unknown_words(connection, asked.query)}".strip()
 
 
 def _rows(

@@ -53,10 +53,9 @@ class IssueGroup:
 
 @dataclass(frozen=True)
 class ReleasePage:
-    """A release: what began in it, what came back in it, and how many it has hit.
+    """A release: what began in it, and what came back in it.
 
-    ``users`` are those of the issues that began in it, ``search`` finds all issues
-    that it had.
+    ``search`` finds all issues that it had.
     """
 
     label: str
@@ -64,7 +63,6 @@ class ReleasePage:
     project_id: int
     first_seen: Moment
     events: int
-    users: int
     groups: tuple[IssueGroup, ...]
     search: str
 
@@ -123,7 +121,7 @@ def release_page(
         if found is None:
             return None
         projects = reads.projects(connection)
-        numbers = find_reads.release_numbers(connection, project_id, version)
+        events = find_reads.events_of_release(connection, project_id, version)
         new, regressed = (
             find_reads.issues_of_release(connection, project_id, version, column)
             for column in ("first_release", "regressed_release")
@@ -133,8 +131,7 @@ def release_page(
         project=_name(projects, project_id),
         project_id=project_id,
         first_seen=moment(found.first_seen, now),
-        events=numbers.events,
-        users=numbers.users,
+        events=events,
         groups=tuple(
             IssueGroup(
                 title,

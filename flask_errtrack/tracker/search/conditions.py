@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
+from ...words import one_line
 from ..counting import MAX_TAG_LENGTH
 from ..schema import event, group, group_tag, group_user, issue, person
 from .terms import (
@@ -66,8 +67,15 @@ def persons_condition(meaning: User) -> ColumnElement[bool]:
     return or_(*(_compared(person.c[name], meaning.value) for name in columns))
 
 
-def unknown_tags(connection: Connection, query: Query) -> list[str]:
-    """Return the tags that a query asks for, and that no event has ever had."""
+def unknown_words(connection: Connection, query: Query) -> str:
+    """Say which tags a query asks for that no event has ever had; empty: all are."""
+    keys = _unknown_tags(connection, query)
+    if not keys:
+        return ""
+    return f"No event has a tag {' or '.join(one_line(key, 60) for key in keys)}."
+
+
+def _unknown_tags(connection: Connection, query: Query) -> list[str]:
     asked = [term.meaning for term in query.terms if not term.is_negated]
     keys = list(
         dict.fromkeys(

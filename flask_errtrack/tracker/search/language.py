@@ -77,7 +77,7 @@ _TOKEN = re.compile(
       (?: (?: "(?P<quoted_key> {_STRING}+ )" | (?P<key> [^\s":!] [^\s":]* ) )
           : (?!//)                                      # an address is no key
       )?
-      (?: "(?P<quoted> {_STRING}* )" | (?P<bare> [^\s"] \S* ) )?
+      (?: "(?P<quoted> {_STRING}* )" | (?P<bare> [^\s"!] \S* ) )?
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -130,10 +130,10 @@ def _term(token: _Token) -> Term:
         # As in the title of an issue: "KeyError: 'price'".
         return _term_of(token, _words(f"{token.key}:", token))
     if not token.value:
-        raise SearchError(
-            f"Nothing stands after {token.key}: — write {token.key}:value, or "
-            f"!has:{token.key} for issues that have none."
-        )
+        hint = f"write {token.key}:value"
+        if read is None or token.key == "user":
+            hint += f", or !has:{token.key} for issues that have none"
+        raise SearchError(f"Nothing stands after {token.key}: — {hint}.")
     if token.value.startswith("[") and not token.is_quoted:
         raise SearchError(
             f"{token.key}:{token.value} looks like a list; a search is for one value. "

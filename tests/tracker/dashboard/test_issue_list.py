@@ -330,6 +330,43 @@ def test_a_wrong_search_is_answered_and_finds_nothing(store: Store) -> None:
     assert page.rows == () and page.search == "is:open" and not page.is_empty_tracker
 
 
+@pytest.mark.parametrize(
+    ("search", "project", "page", "words"),
+    [
+        ("is:unresolved", None, 1, "Every issue is dealt with."),
+        ("is:unresolved", 2, 1, "No issue is found."),
+        ("cron-job:x", None, 1, "No issue is found."),
+        ("cron-jb:x", None, 1, "No issue is found. No event has a tag cron-jb."),
+        ("", None, 2, "This page has no issues any more."),
+    ],
+)
+def test_an_empty_page_says_why(
+    store: Store, search: str, project: int | None, page: int, words: str
+) -> None:
+    with writing(store) as connection:
+        add_issue(connection, status="resolved", tags={"cron-job": "clear"})
+    found = issue_list_page(store, search=search, project=project, page=page, now=NOW)
+    assert found.empty_words == words and not found.rows
+
+
+def test_the_title_of_the_page_names_the_search(store: Store) -> None:
+    def title(search: str) -> str:
+        return issue_list_page(store, search=search, now=NOW).title
+
+    assert title("is:unresolved") == title("") == "Issues"
+    assert title(" level:fatal ") == "level:fatal · Issues"
+
+
+def test_facets_of_a_part_of_the_issues_say_so(store: Store) -> None:
+    with writing(store) as connection:
+        for number in range(26):
+            add_issue(connection, tags={"number": str(number % 2)})
+    client = dashboard(store).test_client()
+    said = "Of all events of the 25 issues on this page"
+    assert said in client.get("/errtrack/").text
+    assert said not in client.get("/errtrack/?q=number:1").text
+
+
 def test_issue_rows_are_ready_for_json(store_with: StoreWith) -> None:
     store = store_with(samples.order_event())
     assert issue_rows(store, now=NOW) == [
