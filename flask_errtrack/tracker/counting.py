@@ -20,6 +20,8 @@ MAX_TAGS = 50
 MAX_TAG_LENGTH = 200
 #: So many values of a tag a group tells apart; the rarest others count as one.
 MAX_TAG_VALUES = 1000
+#: So many tags a group has; the rarest others are no longer counted.
+MAX_TAG_KEYS = 200
 #: So many events come between two looks at that.
 FOLD_INTERVAL = 100
 #: The value under which they count.
@@ -109,7 +111,26 @@ def count_tags(connection: Connection, group_id: int, content: Event) -> None:
         connection.execute(_COUNT_TAG(connection), rows)
 
 
-def fold_rare_values(connection: Connection, group_id: int) -> None:
+def bound_tags(connection: Connection, group_id: int) -> None:
+    """Keep a group's tags and their values within bounds, whatever is sent."""
+    _forget_rare_keys(connection, group_id)
+    _fold_rare_values(connection, group_id)
+
+
+def _forget_rare_keys(connection: Connection, group_id: int) -> None:
+    of_group = group_tag.c.group_id == group_id
+    rare = connection.scalars(
+        select(group_tag.c.key)
+        .where(of_group, group_tag.c.key.not_in(TAG_FIELDS))
+        .group_by(group_tag.c.key)
+        .order_by(func.sum(group_tag.c.event_count).desc(), group_tag.c.key)
+        .offset(MAX_TAG_KEYS)
+    ).all()
+    if rare:
+        connection.execute(delete(group_tag).where(of_group, group_tag.c.key.in_(rare)))
+
+
+def _fold_rare_values(connection: Connection, group_id: int) -> None:
     """Count the rarest values of a tag that has too many as :data:`OTHER_VALUES`."""
     of_group = group_tag.c.group_id == group_id
     number = func.count().label("number")

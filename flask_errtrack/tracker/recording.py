@@ -26,11 +26,10 @@ from ..event import UserReport
 from . import history
 from .counting import (
     FOLD_INTERVAL,
-    MAX_TAG_VALUES,
+    bound_tags,
     count_hour,
     count_tags,
     count_user,
-    fold_rare_values,
 )
 from .engine import insert_into, upsert
 from .placing import Arrival, Placement, place
@@ -85,8 +84,8 @@ def record_event(connection: Connection, arrival: Arrival, max_events: int) -> R
     )
     if found.event_count > max_events:
         thin_out(connection, found.group_id, max_events)
-    if found.event_count > MAX_TAG_VALUES and found.event_count % FOLD_INTERVAL == 0:
-        fold_rare_values(connection, found.group_id)
+    if found.event_count % FOLD_INTERVAL == 0:
+        bound_tags(connection, found.group_id)
     return Recorded(event_id, found.issue_id, found.is_new_issue, is_regression)
 
 

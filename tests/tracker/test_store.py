@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy import update
 from flask_errtrack.envelope import Item
 from flask_errtrack.errors import Refused
 from flask_errtrack.tracker import actions
+from flask_errtrack.tracker.counting import FOLD_INTERVAL, MAX_TAG_KEYS
 from flask_errtrack.tracker.schema import (
     event,
     feedback,
@@ -128,6 +130,19 @@ def test_hours_and_tags_are_counted(store: Store, clock: Clock) -> None:
         ("environment", "live"): 2,
         ("server_name", "web-1"): 1,
     }
+
+
+def test_tags_and_values_without_end_are_bounded_the_common_ones_stay(
+    store: Store,
+) -> None:
+    for number in range(FOLD_INTERVAL):
+        tags = {f"key{3 * number + n}": "x" for n in range(3)} | {"plan": "pro"}
+        store.record(item(tags=tags, release=f"{number}", environment="live"))
+    counts = Counter(made.key for made in rows(store, group_tag))
+    assert len(counts) == MAX_TAG_KEYS + len({"release", "environment"})
+    assert counts["release"] == FOLD_INTERVAL
+    common = [made for made in rows(store, group_tag) if made.key == "plan"]
+    assert [(made.value, made.event_count) for made in common] == [("pro", 100)]
 
 
 def test_no_event_counts_more_than_fifty_tags_nor_long_ones(store: Store) -> None:
