@@ -1,11 +1,12 @@
 """Make the pictures of the documentation anew, from the example app.
 
 Needs a real Chromium: ``python3 dev.py pictures``. The app runs on loopback with a
-database of its own, meets its bug beside errors of a made-up day, and is looked at.
+database of its own, meets its bug beside errors of a made-up week, and is looked at.
 """
 
 from __future__ import annotations
 
+import json
 import random
 import sys
 import tempfile
@@ -26,14 +27,19 @@ from example_app import create_app  # noqa: E402
 from example_app.extensions import db, errtrack  # noqa: E402
 from example_app.models import DEMO_USERS  # noqa: E402
 from flask_errtrack import Client  # noqa: E402
-from flask_errtrack.tracker import Tracker  # noqa: E402
+from flask_errtrack.alert_rules import rules_of  # noqa: E402
+from flask_errtrack.envelope import Item  # noqa: E402
+from flask_errtrack.tracker import Tracker, projects  # noqa: E402
 from flask_errtrack.transports import MemoryTransport  # noqa: E402
 
 PICTURES = ROOT / "docs" / "pictures"
-SIZE = ViewportSize(width=1180, height=740)
+WIDTH, HEIGHT = 1180, 740
 HOUR_SECONDS = 3600.0
+RELEASED_SECONDS = 30 * HOUR_SECONDS
+RULES = ["new", "regressed", {"users": 20, "minutes": 60}]
+BROWSERS = ("Firefox 145", "Chrome 142", "Safari 26")
 
-# Errors of a made-up day: module, function, what it runs, events, users.
+# Errors of a made-up week: module, function, what it runs, events, users.
 OTHERS = (
     (
         "example_app.mail",
@@ -63,35 +69,84 @@ def failing(module: str, function: str, body: str) -> Callable[[], Any]:
     return found
 
 
-def make_a_day(database_url: str) -> None:
-    """Record the errors of the made-up day, each at its time."""
-    chance = random.Random(3)
-    clock = [0.0]
-    tracker = Tracker(database_url, now=lambda: clock[0])
-    sent = MemoryTransport()
-    client = Client(transport=sent, environment="production", release="1.4.0")
-    ages = []
-    for module, function, body, count, users in OTHERS:
-        for _ in range(count):
-            try:
-                failing(module, function, body)()
-            except Exception:  # noqa: BLE001 - whatever the day brings
-                client.capture_exception(user={"id": str(chance.randint(1, users))})
-            ages.append(min(chance.expovariate(1 / 6), 23) * HOUR_SECONDS)
-    for age, envelope in sorted(zip(ages, sent.envelopes, strict=True), key=_age):
+def post_to_chat(alert: Any) -> None:
+    """Stand for the chat that is told of issues."""
+
+
+def make_a_week(database_url: str) -> None:
+    """Record what happened in the made-up week, each at its time."""
+    clock = [time.time() - 200 * HOUR_SECONDS]
+    tracker = Tracker(
+        database_url,
+        alerts=[post_to_chat],
+        alert_rules=rules_of(RULES),
+        now=lambda: clock[0],
+    )
+    projects.add(tracker.store, "Shop (browser)")
+    happened = [*errors(), *runs()]
+    for age, project_id, item in sorted(happened, key=_age):
         clock[0] = time.time() - age
-        tracker.transport.send(envelope)
+        tracker.store.report_overdue()
+        tracker.store.record(item, project_id)
+        tracker.watchman.round()
+    tracker.close()
     tracker.store.close()
 
 
-def _age(pair: tuple[float, Any]) -> float:
-    return -pair[0]
+def errors() -> Iterator[tuple[float, int, Item]]:
+    """Yield errors: how many seconds ago, in which project, and what came."""
+    chance = random.Random(3)
+    sent = MemoryTransport()
+    clients = [
+        Client(transport=sent, environment="production", release=release)
+        for release in ("1.4.0", "1.3.2")
+    ]
+    for module, function, body, count, users in OTHERS:
+        for _ in range(count):
+            age = min(chance.expovariate(1 / 16), 120) * HOUR_SECONDS
+            client = clients[age > RELEASED_SECONDS]
+            try:
+                failing(module, function, body)()
+            except Exception:  # noqa: BLE001 - whatever the week brings
+                client.capture_exception(
+                    user={"id": str(chance.randint(1, users))},
+                    tags={"browser": chance.choice(BROWSERS)},
+                )
+            (item,) = sent.envelopes[-1].items
+            yield age, 1, item
+
+
+def runs() -> Iterator[tuple[float, int, Item]]:
+    """Yield check-ins of jobs, in the same way; one of them misses a run."""
+    hourly = {"schedule": {"type": "interval", "value": 1, "unit": "hour"}}
+    nightly = {"schedule": {"type": "crontab", "value": "0 3 * * *"}}
+    for hour in range(26):
+        if hour != 9:
+            status = "error" if hour == 17 else "ok"
+            age = (hour + 0.5) * HOUR_SECONDS
+            yield age, 1, check_in("clear-todos", status, 4.0 + hour % 3, hourly)
+    yield 10 * HOUR_SECONDS, 1, check_in("nightly-backup", "ok", 312.0, nightly)
+    yield 60.0, 1, check_in("send-reminders", "in_progress", None, hourly)
+
+
+def check_in(slug: str, status: str, seconds: float | None, config: Any) -> Item:
+    """Return what a job tells of a run."""
+    said = {"monitor_slug": slug, "status": status, "monitor_config": config}
+    said |= {"environment": "production", "duration": seconds}
+    return Item("check_in", json.dumps(said).encode())
+
+
+def _age(happened: tuple[float, int, Item]) -> float:
+    return -happened[0]
 
 
 @contextmanager
-def desktop(browser: Browser) -> Iterator[Page]:
-    """Yield a page of a desktop browser."""
-    context = browser.new_context(viewport=SIZE, device_scale_factor=1.5)
+def visitor(
+    browser: Browser, width: int, height: int, scale: float = 1
+) -> Iterator[Page]:
+    """Yield a page of a browser in a window of this size."""
+    size = ViewportSize(width=width, height=height)
+    context = browser.new_context(viewport=size, device_scale_factor=scale)
     try:
         yield context.new_page()
     finally:
@@ -114,9 +169,16 @@ def meet_the_bug(page: Page, url: str) -> None:
 
 
 def look_at_dashboard(page: Page, url: str) -> None:
-    """Take pictures of the list and of the issue."""
-    page.goto(f"{url}/errtrack/")
-    page.screenshot(path=PICTURES / "issues.png")
+    """Take a picture of each page that matters."""
+    for name, path, height in (
+        ("monitors", "monitors", 340),
+        ("alerts", "alerts", 460),
+        ("setup", "projects/2", HEIGHT),
+        ("issues", "", HEIGHT),
+    ):
+        page.set_viewport_size(ViewportSize(width=WIDTH, height=height))
+        page.goto(f"{url}/errtrack/{path}")
+        page.screenshot(path=PICTURES / f"{name}.png")
     page.get_by_role("main").get_by_role("link", name="TypeError").click()
     page.screenshot(path=PICTURES / "issue.png")
 
@@ -126,7 +188,7 @@ def main() -> None:
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         database_url = f"sqlite:///{folder}/errtrack.db"
-        make_a_day(database_url)
+        make_a_week(database_url)
         app = create_app(
             {
                 "DEBUG": True,
@@ -135,13 +197,20 @@ def main() -> None:
                 "ERRTRACK_OUTBOX": f"{folder}/outbox",
                 "ERRTRACK_ENVIRONMENT": "production",
                 "ERRTRACK_RELEASE": "1.4.0",
+                "ERRTRACK_ALERTS": [post_to_chat],
+                "ERRTRACK_ALERT_RULES": RULES,
+                "ERRTRACK_DASHBOARD_URL": "https://todo.example/errtrack",
             }
         )
-        with served(app) as url, chromium() as browser, desktop(browser) as page:
-            meet_the_bug(page, url)
-            with app.app_context():
-                errtrack.flush(30)
-            look_at_dashboard(page, url)
+        with served(app) as url, chromium() as browser:
+            with visitor(browser, WIDTH, HEIGHT) as page:
+                meet_the_bug(page, url)
+                with app.app_context():
+                    errtrack.flush(30)
+                look_at_dashboard(page, url)
+            with visitor(browser, 390, HEIGHT, 1.5) as page:
+                page.goto(f"{url}/errtrack/")
+                page.screenshot(path=PICTURES / "phone.png")
         with app.app_context():
             errtrack.close()
             db.engine.dispose()
