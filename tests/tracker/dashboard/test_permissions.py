@@ -110,6 +110,9 @@ ROUTES: dict[str, Route] = {
     "POST /api/0/issues/<issue_id>/merge": Route(
         WRITE, "/api/0/issues/3/merge", json={"issues": [4]}
     ),
+    "POST /api/0/issues/<issue_id>/unmerge": Route(
+        WRITE, "/api/0/issues/3/unmerge", json={"group": 4}
+    ),
     "DELETE /api/0/issues/<issue_id>": Route(May(401, 403, 204), "/api/0/issues/3"),
     # What the API does not have, nobody learns more about.
     **{
