@@ -128,7 +128,11 @@ PARTS: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
     "app": lambda given: measure(given.errors, given.rounds),
     "delivery": lambda given: delivery.measure(given.errors, given.rounds),
     "tracker": lambda given: tracker.measure(
-        given.errors, given.rounds, dict(given.target), given.events
+        given.errors,
+        given.rounds,
+        dict(given.target),
+        given.events,
+        given.database_url,
     ),
 }
 
@@ -146,6 +150,10 @@ def main() -> None:
         default=[],
         metavar="NAME=DSN",
         help="tracker: another server that stores events, in turns with ours",
+    )
+    parser.add_argument(
+        "--database-url",
+        help="tracker: an empty PostgreSQL database whose pages to measure, alone",
     )
     parser.add_argument(
         "--events",

@@ -93,7 +93,7 @@ class Filling:
             "group_id": place + 1,
             "received_at": received_at,
             "is_landmark": False,
-            "user_hash": _hash("user", user),
+            "user_hash": hash_of("user", user),
             "payload": arrival.payload if is_kept else None,
         }
 
@@ -123,8 +123,8 @@ class Filling:
         return {
             **arrival.facts,
             **{name: issue[name] for name in same},
-            "hash": _hash("group", place),
-            "coarse_hash": _hash("place", place),
+            "hash": hash_of("group", place),
+            "coarse_hash": hash_of("place", place),
             "version": 1,
             "issue_id": place + 1,
             "words": arrival.grouping.words,
@@ -135,7 +135,7 @@ class Filling:
     def _person(self, number: int) -> _Row:
         return {
             "project_id": 1,
-            "user_hash": _hash("user", number),
+            "user_hash": hash_of("user", number),
             "user_id": str(number),
             "email": f"user-{number}@example.org",
             "username": f"user-{number}",
@@ -158,7 +158,7 @@ class Filling:
 
     def _rows_of_users(self) -> Iterator[_Row]:
         for place, user in self._users:
-            yield {"group_id": place + 1, "user_hash": _hash("user", user)}
+            yield {"group_id": place + 1, "user_hash": hash_of("user", user)}
 
     def _rows_of_tags(self) -> Iterator[_Row]:
         for (place, key, value), events in self._tags.items():
@@ -189,5 +189,6 @@ def _write(store: Store, table: Table, rows: Iterable[_Row]) -> None:
         store.write(lambda connection: connection.execute(insert(table), batch))
 
 
-def _hash(kind: str, number: int) -> str:
+def hash_of(kind: str, number: int) -> str:
+    """Return the hash of a group, a place or a user."""
     return hashlib.sha1(f"{kind} {number}".encode(), usedforsecurity=False).hexdigest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks import storing
+from benchmarks import pages, storing
 from benchmarks.load import sample_events
 
 
@@ -19,3 +19,14 @@ def test_storing_is_measured_as_a_share_of_sqlite_alone(tmp_path: Path) -> None:
     assert 0 < float(told["2 issues: HTTP: share"][0]) < 1
     assert told["2 issues: HTTP: share"][1].endswith(" 200: 20")
     assert 1 < float(told["2 issues: on disk"][0].removesuffix(" kB")) < 50
+
+
+def test_pages_are_measured_also_while_events_are_stored(tmp_path: Path) -> None:
+    samples = sample_events(tmp_path / "samples", kinds=2)
+
+    found = pages.measure(tmp_path / "pages", samples, 400, 2, stored=10)
+
+    told = {name: value for name, value, _ in found}
+    assert told["400: issue list"].endswith(" ms")
+    assert told["400: issue list, storing"].endswith(" ms")
+    assert told["400: stored"].endswith("/s")
