@@ -13,12 +13,12 @@ import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 from pathlib import Path
 from statistics import median, quantiles
-from typing import Any
+from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
 
 from sqlalchemy import event as sqlalchemy_event
@@ -176,23 +176,16 @@ class _Course:
         for sample in self._samples:
             store.record(_item(different(sample)))
         store.close()
-        transactions: list[Transaction] = []
         path = self._copy()
         store = Store(f"sqlite:///{path}")
         with store.reading() as connection:
             engine = connection.engine
-
-        def note(_: Any, __: Any, sql: str, given: Any, ___: Any, many: bool) -> None:
-            if sql.startswith("BEGIN"):
-                transactions.append([])
-            if not sql.startswith(("PRAGMA", "BEGIN")):
-                transactions[-1].append((sql, given, many))
-
-        items = self._items()
-        sqlalchemy_event.listen(engine, "before_cursor_execute", note)
-        for item in items:
+        engine.dispose()
+        sqlalchemy_event.listen(engine, "do_connect", _write_down)
+        transactions: list[Transaction] = []
+        _Cursor.transactions = transactions
+        for item in self._items():
             store.record(item)
-        sqlalchemy_event.remove(engine, "before_cursor_execute", note)
         store.close()
         return transactions
 
@@ -255,6 +248,33 @@ class _Course:
         path = self._folder / f"{self._copies}.db"
         shutil.copy(self._empty, path)
         return path
+
+
+class _Cursor(sqlite3.Cursor):
+    """Writes down what is run."""
+
+    transactions: ClassVar[list[Transaction]] = []
+
+    def execute(self, sql: str, given: Any = (), /) -> Self:
+        if sql.startswith("BEGIN"):
+            self.transactions.append([])
+        elif not sql.startswith("PRAGMA"):
+            self.transactions[-1].append((sql, given, False))
+        return super().execute(sql, given)
+
+    def executemany(self, sql: str, every: Iterable[Any], /) -> Self:
+        given = list(every)
+        self.transactions[-1].append((sql, given, True))
+        return super().executemany(sql, given)
+
+
+class _Connection(sqlite3.Connection):
+    def cursor(self, factory: Any = _Cursor) -> Any:
+        return super().cursor(factory)
+
+
+def _write_down(_: Any, __: Any, ___: Any, arguments: dict[str, Any]) -> None:
+    arguments["factory"] = _Connection
 
 
 def _item(event: Event) -> Item:

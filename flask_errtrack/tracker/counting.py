@@ -6,15 +6,14 @@ All of them are upserts, so nothing is looked for before it is made.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Table, delete, func, select
 
 from ..event import Event
-from .engine import upsert
 from .schema import group_hour, group_tag, group_user, person
+from .statements import Prepared
 
 MAX_TAGS = 50
 MAX_TAG_LENGTH = 200
@@ -39,6 +38,37 @@ _KINDS = {
 
 #: The event's own fields that are counted as if they were tags.
 TAG_FIELDS = ("environment", "release", "transaction", "server_name")
+
+
+def _adds_up(table: Table, *keys: str) -> Prepared:
+    """Return the statement that adds to the counter of a key."""
+
+    def build(insert: Any) -> Any:
+        bare = insert(table)
+        more = table.c.event_count + bare.excluded.event_count
+        return bare.on_conflict_do_update(
+            index_elements=keys, set_={"event_count": more}
+        )
+
+    return Prepared(build)
+
+
+def _note_person(insert: Any) -> Any:
+    bare = insert(person)
+    return bare.on_conflict_do_update(
+        index_elements=["project_id", "user_hash"],
+        set_={name: bare.excluded[name] for name in ("search_text", *_KINDS)},
+    )
+
+
+_COUNT_HOUR = _adds_up(group_hour, "group_id", "hour")
+_COUNT_TAG = _adds_up(group_tag, "group_id", "key", "value")
+_COUNT_USER = Prepared(
+    lambda insert: (
+        insert(group_user).on_conflict_do_nothing().returning(group_user.c.group_id)
+    )
+)
+_NOTE_PERSON = Prepared(_note_person)
 
 
 def hour_of(seconds: float) -> int:
@@ -79,8 +109,8 @@ def count_user(
     connection: Connection, project_id: int, group_id: int, who: Person
 ) -> bool:
     """Note that a group met a person; tell whether it had not before."""
-    connection.execute(
-        _NOTE_PERSON(connection),
+    _NOTE_PERSON.run(
+        connection,
         {
             "project_id": project_id,
             "user_hash": who.user_hash,
@@ -88,16 +118,14 @@ def count_user(
             **who.facts,
         },
     )
-    found = connection.execute(
-        _COUNT_USER(connection), {"group_id": group_id, "user_hash": who.user_hash}
-    )
-    return bool(found.all())
+    keys = {"group_id": group_id, "user_hash": who.user_hash}
+    return bool(_COUNT_USER.run(connection, keys))
 
 
 def count_hour(connection: Connection, group_id: int, time: float) -> None:
     """Count an event in the hour that ``time``, in seconds since 1970, is in."""
     keys = {"group_id": group_id, "hour": hour_of(time)}
-    connection.execute(_COUNT_HOUR(connection), [keys | {"event_count": 1}])
+    _COUNT_HOUR.run(connection, keys | {"event_count": 1})
 
 
 def count_tags(connection: Connection, group_id: int, content: Event) -> None:
@@ -108,7 +136,7 @@ def count_tags(connection: Connection, group_id: int, content: Event) -> None:
             {"group_id": group_id, "key": key, "value": tags[key], "event_count": 1}
             for key in tags
         ]
-        connection.execute(_COUNT_TAG(connection), rows)
+        _COUNT_TAG.run_all(connection, rows)
 
 
 def bound_tags(connection: Connection, group_id: int) -> None:
@@ -153,7 +181,7 @@ def _fold_rare_values(connection: Connection, group_id: int) -> None:
             .returning(group_tag.c.event_count)
         ).all()
         rest = {"group_id": group_id, "key": key, "value": OTHER_VALUES}
-        connection.execute(_COUNT_TAG(connection), rest | {"event_count": sum(gone)})
+        _COUNT_TAG.run(connection, rest | {"event_count": sum(gone)})
 
 
 def tags_of(content: Event) -> dict[str, str]:
@@ -170,30 +198,3 @@ def tags_of(content: Event) -> dict[str, str]:
         key[:MAX_TAG_LENGTH]: value[:MAX_TAG_LENGTH]
         for key, value in list(tags.items())[:MAX_TAGS]
     }
-
-
-def _adds_up(table: Table, *keys: str) -> Callable[[Connection], Any]:
-    """Return the statement that adds to the counter of a key."""
-
-    def build(bare: Any) -> Any:
-        more = table.c.event_count + bare.excluded.event_count
-        return bare.on_conflict_do_update(
-            index_elements=keys, set_={"event_count": more}
-        )
-
-    return upsert(table, build)
-
-
-_COUNT_HOUR = _adds_up(group_hour, "group_id", "hour")
-_COUNT_TAG = _adds_up(group_tag, "group_id", "key", "value")
-_COUNT_USER = upsert(
-    group_user,
-    lambda bare: bare.on_conflict_do_nothing().returning(group_user.c.group_id),
-)
-_NOTE_PERSON = upsert(
-    person,
-    lambda bare: bare.on_conflict_do_update(
-        index_elements=["project_id", "user_hash"],
-        set_={name: bare.excluded[name] for name in ("search_text", *_KINDS)},
-    ),
-)

@@ -14,9 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
 from sqlalchemy import event as sqlalchemy_event
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from ..errors import ConfigError, StoreError, own_work
@@ -225,7 +224,10 @@ class Database:
         with engine.connect() as connection, connection.begin():
             if self.is_sqlite:
                 sqlite_file.begin(connection, self.busy_timeout_seconds)
-            yield connection
+            try:
+                yield connection
+            except _driver_error(connection) as error:
+                raise _as_sqlalchemy_has_it(connection, error) from error
 
     @contextmanager
     def _diagnosed(self) -> Iterator[None]:
@@ -233,32 +235,6 @@ class Database:
             yield
         except SQLAlchemyError as error:
             raise diagnose(error, self.url) from error
-
-
-def insert_into(
-    connection: Connection, table: Table
-) -> sqlite.Insert | postgresql.Insert:
-    """Return the dialect's own insert, which knows ``ON CONFLICT``."""
-    if connection.dialect.name == "postgresql":
-        return postgresql.insert(table)
-    return sqlite.insert(table)
-
-
-def upsert(
-    table: Table, build: Callable[[sqlite.Insert | postgresql.Insert], Any]
-) -> Callable[[Connection], Any]:
-    """Return what yields an insert for the dialect of a connection, built once.
-
-    Building a statement takes several times as long as running it, and a writer would
-    keep all others waiting meanwhile.
-
-    :param build: adds to a bare insert what is to happen on conflict.
-    """
-    made = {
-        "sqlite": build(sqlite.insert(table)),
-        "postgresql": build(postgresql.insert(table)),
-    }
-    return lambda connection: made[connection.dialect.name]
 
 
 def _parse(url: str) -> URL:
@@ -289,6 +265,30 @@ def _expected(problem: str) -> str:
         f"database_url: {problem}; expected sqlite:///path/of/a/file or "
         "postgresql://user:password@host/database"
     )
+
+
+def _driver_error(connection: Connection) -> type[Exception]:
+    """Return what the driver raises where it is used without SQLAlchemy."""
+    error: type[Exception] = connection.dialect.loaded_dbapi.Error
+    return error
+
+
+def _as_sqlalchemy_has_it(connection: Connection, error: Exception) -> BaseException:
+    dialect, driver = connection.dialect, connection.connection.dbapi_connection
+    is_lost = dialect.is_disconnect(error, driver, None)  # type: ignore[arg-type]
+    if is_lost:
+        connection.invalidate(error)
+    made = DBAPIError.instance(
+        "",
+        None,
+        error,
+        type(error),
+        hide_parameters=True,
+        connection_invalidated=is_lost,
+        dialect=dialect,
+    )
+    assert isinstance(made, BaseException)
+    return made
 
 
 def _is_retryable(error: DBAPIError) -> bool:

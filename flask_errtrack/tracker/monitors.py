@@ -16,7 +16,6 @@ from ..errors import Refused
 from ..event import Event
 from ..words import duration, rfc3339
 from . import history
-from .engine import insert_into
 from .grouping import grouping_of
 from .normalize import normalize_event
 from .placing import Arrival
@@ -24,6 +23,7 @@ from .recording import Recorded, record_event
 from .runs import Run
 from .schedules import Schedule
 from .schema import check_in, group, issue, monitor
+from .statements import insert_of
 
 MAX_MONITORS = 1000
 #: So many runs of a job are kept.
@@ -152,7 +152,7 @@ def _monitor_of(
         "max_runtime_seconds": 0.0,
     }
     return connection.execute(
-        insert_into(connection, monitor)
+        insert_of(connection)(monitor)
         .values(
             project_id=project_id,
             slug=run.slug,

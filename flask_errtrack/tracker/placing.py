@@ -16,7 +16,6 @@ from ..event import Event
 from ..trim import trimmed
 from . import history
 from .counting import MAX_TAG_LENGTH, Person
-from .engine import insert_into, upsert
 from .grouping import (
     Grouping,
     culprit_of,
@@ -25,6 +24,32 @@ from .grouping import (
     title_of,
 )
 from .schema import group, group_tag, issue
+from .statements import Prepared, insert_of
+
+_FACTS = ("title", "culprit", "level", "environment", "release")
+
+
+def _count_group(insert: Any) -> Any:
+    bare = insert(group)
+    new = bare.excluded
+    is_newest = new.last_seen >= group.c.last_seen
+    changes = {
+        "event_count": group.c.event_count + 1,
+        "first_seen": case(
+            (new.first_seen < group.c.first_seen, new.first_seen),
+            else_=group.c.first_seen,
+        ),
+        **{
+            name: case((is_newest, new[name]), else_=group.c[name])
+            for name in ("last_seen", "search_text", *_FACTS)
+        },
+    }
+    return bare.on_conflict_do_update(
+        index_elements=["project_id", "hash"], set_=changes
+    ).returning(group.c.id, group.c.issue_id, group.c.event_count)
+
+
+_COUNT_GROUP = Prepared(_count_group)
 
 
 @dataclass(frozen=True)
@@ -74,8 +99,8 @@ def place(connection: Connection, arrival: Arrival) -> Placement:
     issue of the first.
     """
     grouping, received_at = arrival.grouping, arrival.received_at
-    counted = connection.execute(
-        _COUNT_GROUP(connection),
+    (counted,) = _COUNT_GROUP.run(
+        connection,
         {
             "project_id": arrival.project_id,
             "hash": grouping.hash,
@@ -89,7 +114,7 @@ def place(connection: Connection, arrival: Arrival) -> Placement:
             "search_text": arrival.search_text,
             **arrival.facts,
         },
-    ).one()
+    )
     if counted.issue_id is not None:
         return Placement(counted.id, counted.issue_id, counted.event_count, False)
     followed_id = _issue_with_edited_line(connection, arrival)
@@ -137,7 +162,7 @@ def _issue_with_edited_line(connection: Connection, arrival: Arrival) -> int | N
 
 def _insert_issue(connection: Connection, arrival: Arrival) -> int:
     issue_id: int = connection.execute(
-        insert_into(connection, issue)
+        insert_of(connection)(issue)
         .values(
             project_id=arrival.project_id,
             status="unresolved",
@@ -155,31 +180,6 @@ def _insert_issue(connection: Connection, arrival: Arrival) -> int:
     ).scalar_one()
     history.note(connection, issue_id, arrival.received_at, "created")
     return issue_id
-
-
-_FACTS = ("title", "culprit", "level", "environment", "release")
-
-
-def _count_group(bare: Any) -> Any:
-    new = bare.excluded
-    is_newest = new.last_seen >= group.c.last_seen
-    changes = {
-        "event_count": group.c.event_count + 1,
-        "first_seen": case(
-            (new.first_seen < group.c.first_seen, new.first_seen),
-            else_=group.c.first_seen,
-        ),
-        **{
-            name: case((is_newest, new[name]), else_=group.c[name])
-            for name in ("last_seen", "search_text", *_FACTS)
-        },
-    }
-    return bare.on_conflict_do_update(
-        index_elements=["project_id", "hash"], set_=changes
-    ).returning(group.c.id, group.c.issue_id, group.c.event_count)
-
-
-_COUNT_GROUP = upsert(group, _count_group)
 
 
 def _facts_of(content: Event) -> dict[str, str]:

@@ -31,11 +31,50 @@ from .counting import (
     count_tags,
     count_user,
 )
-from .engine import insert_into, upsert
 from .placing import Arrival, Placement, place
 from .retention import thin_out
 from .schema import event, feedback, group, group_user, issue, release
+from .statements import Prepared, insert_of
 from .versions import is_later
+
+_TAKE_PLACE = Prepared(
+    lambda insert: (
+        insert(event)
+        .on_conflict_do_nothing(index_elements=["event_id", "project_id"])
+        .returning(event.c.id)
+    )
+)
+_NOTE_RELEASE = Prepared(
+    lambda insert: insert(release).on_conflict_do_nothing(
+        index_elements=["project_id", "version"]
+    )
+)
+# Which columns change is told by the values that a statement is run with.
+_FILL_EVENT = Prepared(lambda _: update(event).where(event.c.id == bindparam("row_id")))
+_CHANGE_ISSUE = Prepared(
+    lambda _: update(issue).where(issue.c.id == bindparam("row_id"))
+)
+_LOCK_ISSUE = Prepared(
+    lambda _: select(issue).where(issue.c.id == bindparam("row_id")).with_for_update()
+)
+_FIND_FEEDBACK = Prepared(
+    lambda _: update(feedback).where(
+        feedback.c.project_id == bindparam("of_project"),
+        feedback.c.event_id == bindparam("of_event"),
+    )
+)
+_MET_ELSEWHERE = Prepared(
+    lambda _: (
+        select(group_user.c.group_id)
+        .join(group, group.c.id == group_user.c.group_id)
+        .where(
+            group.c.issue_id == bindparam("issue_id"),
+            group.c.id != bindparam("group_id"),
+            group_user.c.user_hash == bindparam("user_hash"),
+        )
+        .limit(1)
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -62,8 +101,8 @@ def record_event(connection: Connection, arrival: Arrival, max_events: int) -> R
     _note_release(connection, arrival)
     found = place(connection, arrival)
     is_regression = _update_issue(connection, arrival, found)
-    connection.execute(
-        _FILL_EVENT,
+    _FILL_EVENT.run(
+        connection,
         {
             "row_id": row_id,
             "group_id": found.group_id,
@@ -74,8 +113,8 @@ def record_event(connection: Connection, arrival: Arrival, max_events: int) -> R
     count_hour(connection, found.group_id, arrival.received_at)
     count_tags(connection, found.group_id, arrival.content)
     # A person may have been faster than the event.
-    connection.execute(
-        _FIND_FEEDBACK,
+    _FIND_FEEDBACK.run(
+        connection,
         {
             "of_project": arrival.project_id,
             "of_event": event_id,
@@ -109,7 +148,7 @@ def record_report(
         "is_read": False,
     }
     connection.execute(
-        insert_into(connection, feedback)
+        insert_of(connection)(feedback)
         .values(project_id=project_id, event_id=event_id, group_id=group_id, **told)
         .on_conflict_do_update(
             index_elements=["project_id", "event_id"],
@@ -121,8 +160,8 @@ def record_report(
 
 def _insert_event(connection: Connection, arrival: Arrival) -> int | None:
     """Take the place of an event; None if it is taken already."""
-    row_id: int | None = connection.scalar(
-        _TAKE_PLACE(connection),
+    taken = _TAKE_PLACE.run(
+        connection,
         {
             "project_id": arrival.project_id,
             "event_id": arrival.content["event_id"],
@@ -132,7 +171,7 @@ def _insert_event(connection: Connection, arrival: Arrival) -> int | None:
             # The payload comes with the group: it is written once only.
         },
     )
-    return row_id
+    return taken[0].id if taken else None
 
 
 def _issue_of(connection: Connection, project_id: int, event_id: str) -> int | None:
@@ -148,8 +187,8 @@ def _note_release(connection: Connection, arrival: Arrival) -> None:
     """Number an event's release, if it was never seen before."""
     version = arrival.facts["release"]
     if version:
-        connection.execute(
-            _NOTE_RELEASE(connection),
+        _NOTE_RELEASE.run(
+            connection,
             {
                 "project_id": arrival.project_id,
                 "version": version,
@@ -160,7 +199,7 @@ def _note_release(connection: Connection, arrival: Arrival) -> None:
 
 def _update_issue(connection: Connection, arrival: Arrival, found: Placement) -> bool:
     """Count an event in its issue; tell whether it is a regression."""
-    known = connection.execute(_LOCK_ISSUE, {"row_id": found.issue_id}).one()
+    (known,) = _LOCK_ISSUE.run(connection, {"row_id": found.issue_id})
     changes: dict[str, Any] = {
         "event_count": known.event_count + 1,
         "user_count": known.user_count + _new_users(connection, arrival, found),
@@ -183,7 +222,7 @@ def _update_issue(connection: Connection, arrival: Arrival, found: Placement) ->
         history.note(
             connection, known.id, arrival.received_at, kind, arrival.facts["release"]
         )
-    connection.execute(_CHANGE_ISSUE, {"row_id": known.id, **changes})
+    _CHANGE_ISSUE.run(connection, {"row_id": known.id, **changes})
     return is_regression
 
 
@@ -199,7 +238,7 @@ def _new_users(connection: Connection, arrival: Arrival, found: Placement) -> in
         "group_id": found.group_id,
         "user_hash": who.user_hash,
     }
-    return 0 if connection.execute(_MET_ELSEWHERE, others).first() else 1
+    return 0 if _MET_ELSEWHERE.run(connection, others) else 1
 
 
 def _reopens(connection: Connection, arrival: Arrival, known: Any) -> bool:
@@ -236,33 +275,3 @@ def is_mute_over(known: Any, now: float, event_count: int, user_count: int) -> b
 
 def _is_about(table: Table, project_id: int, event_id: str) -> ColumnElement[bool]:
     return and_(table.c.project_id == project_id, table.c.event_id == event_id)
-
-
-_TAKE_PLACE = upsert(
-    event,
-    lambda bare: bare.on_conflict_do_nothing(
-        index_elements=["event_id", "project_id"]
-    ).returning(event.c.id),
-)
-_NOTE_RELEASE = upsert(
-    release,
-    lambda bare: bare.on_conflict_do_nothing(index_elements=["project_id", "version"]),
-)
-# Which columns change is told by the values that a statement is run with.
-_FILL_EVENT = update(event).where(event.c.id == bindparam("row_id"))
-_CHANGE_ISSUE = update(issue).where(issue.c.id == bindparam("row_id"))
-_LOCK_ISSUE = select(issue).where(issue.c.id == bindparam("row_id")).with_for_update()
-_FIND_FEEDBACK = update(feedback).where(
-    feedback.c.project_id == bindparam("of_project"),
-    feedback.c.event_id == bindparam("of_event"),
-)
-_MET_ELSEWHERE = (
-    select(group_user.c.group_id)
-    .join(group, group.c.id == group_user.c.group_id)
-    .where(
-        group.c.issue_id == bindparam("issue_id"),
-        group.c.id != bindparam("group_id"),
-        group_user.c.user_hash == bindparam("user_hash"),
-    )
-    .limit(1)
-)

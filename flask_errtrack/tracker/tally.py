@@ -18,8 +18,8 @@ from sqlalchemy import Connection, case, func, select
 from ..errors import StoreError
 from ..process import OfProcess
 from .counting import hour_of
-from .engine import insert_into
 from .schema import tally
+from .statements import insert_of
 from .store import Store
 
 Kind = Literal["refused", "skipped", "lost"]
@@ -48,7 +48,7 @@ def add(
 ) -> None:
     """Count something; a count that is full stays so."""
     quantity = min(quantity, MAX_QUANTITY)
-    statement = insert_into(connection, tally).values(
+    statement = insert_of(connection)(tally).values(
         project_id=project_id, hour=hour, kind=kind, reason=reason, quantity=quantity
     )
     known = tally.c.quantity

@@ -15,11 +15,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, func, select, text
 
 from flask_errtrack.errors import ConfigError, StoreError
 from flask_errtrack.tracker.engine import Database
 from flask_errtrack.tracker.schema import event, group_hour, group_tag, issue
+from flask_errtrack.tracker.statements import Prepared
 from flask_errtrack.tracker.store import Store
 
 from .samples import event_id
@@ -313,6 +314,25 @@ def test_who_has_other_tables_than_the_database_is_told_to_start_again(
 
     with pytest.raises(StoreError, match="start this process again with the newest"):
         store.record(item())
+
+
+@pytest.mark.postgresql
+def test_what_a_broken_connection_has_not_written_is_written_on_a_new_one() -> None:
+    database = Database(postgresql_url())
+    process = Prepared(lambda _: select(func.pg_backend_pid().label("id")))
+    used = []
+
+    def work(connection: Connection) -> object:
+        (own,) = process.run(connection, {})
+        used.append(own.id)
+        if len(used) == 1:
+            database.write(
+                lambda other: other.execute(select(func.pg_terminate_backend(own.id)))
+            )
+        return process.run(connection, {})[0].id
+
+    assert database.write(work) == used[1] != used[0]
+    database.close()
 
 
 def test_a_missing_driver_is_named() -> None:
