@@ -22,7 +22,8 @@ def add_feedback(blueprint: Blueprint, store: Store, access: Access) -> None:
     @guarded(access)
     def feedback_list() -> ResponseReturnValue:
         asked = request.args.get("page", 1, type=int)
-        page = pages.feedback_list_page(store, page=asked, now=time.time())
+        show = request.args.get("show", "")
+        page = pages.feedback_list_page(store, show=show, page=asked, now=time.time())
         return rendered("errtrack/feedback_list.html", access, page)
 
     @blueprint.post(

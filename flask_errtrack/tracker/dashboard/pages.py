@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
@@ -27,10 +28,12 @@ from .activity import Happening, happenings
 from .event_view import EventView, event_view
 from .facets import share_words
 from .issue_view import IssueView, issue_dict, issue_view
-from .paging import MAX_PAGE, PAGE_SIZE, Paging, paging_of
+from .paging import PAGE_SIZE, Option, Paging, page_number, paging_of
 from .reads import Record
 
 _MAX_TAG_VALUES = 4
+# What the list of feedback can show: what was read, what was not, or both.
+_SHOWN = {"unread": False, "read": True, "all": None}
 _EVENT_ID = re.compile(r"[0-9a-f]{32}")
 _ISSUE_ID = re.compile(r"[0-9]{1,18}")
 
@@ -111,10 +114,12 @@ class IssuePage:
 
 @dataclass(frozen=True)
 class FeedbackListPage:
-    """What people wrote, the newest first."""
+    """What people wrote, the newest first; ``is_empty`` if nobody ever did."""
 
     reports: tuple[Report, ...]
+    tabs: tuple[Option, ...]
     paging: Paging
+    is_empty: bool
 
 
 def issue_page(store: Store, issue_id: int, now: float) -> IssuePage | None:
@@ -155,15 +160,30 @@ def find_event(
     return reads.unpacked(event), issue_dict(issue) if issue else None
 
 
-def feedback_list_page(store: Store, *, page: int = 1, now: float) -> FeedbackListPage:
-    """Return a page of 25 pieces of feedback."""
-    page = min(max(page, 1), MAX_PAGE)
+def feedback_list_page(
+    store: Store, *, show: str = "", page: int = 1, now: float
+) -> FeedbackListPage:
+    """Return a page of 25 pieces of feedback.
+
+    :param show: ``"read"`` or ``"all"``; else what nobody has read yet.
+    """
+    page = page_number(page)
+    shown = show if show in _SHOWN else "unread"
     with store.reading() as connection:
-        found = reads.reports(connection, PAGE_SIZE, (page - 1) * PAGE_SIZE)
-    total = found[0].reports if found else 0
+        counts = reads.report_counts(connection)
+        found = reads.reports(
+            connection, PAGE_SIZE, (page - 1) * PAGE_SIZE, _SHOWN[shown]
+        )
+    read, unread = counts.get(True, 0), counts.get(False, 0)
+    totals = {"unread": unread, "read": read, "all": unread + read}
     return FeedbackListPage(
         tuple(_report(row, row.title or "", "", now) for row in found),
-        paging_of(page, len(found), total, dict),
+        tuple(
+            Option(name.capitalize(), {"show": name}, name == shown, total)
+            for name, total in totals.items()
+        ),
+        paging_of(page, len(found), totals[shown], partial(dict, show=shown)),
+        is_empty=not totals["all"],
     )
 
 

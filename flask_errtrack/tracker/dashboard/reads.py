@@ -160,23 +160,28 @@ def reports_of_issue(
     return connection.execute(query.limit(_MAX_REPORTS)).all()
 
 
-def reports(connection: Connection, limit: int, offset: int) -> Sequence[Record]:
-    """Return all feedback, the newest first, each with the title of its issue.
+def reports(
+    connection: Connection, limit: int, offset: int, is_read: bool | None = None
+) -> Sequence[Record]:
+    """Return feedback, the newest first, each with the title of its issue.
 
-    Each row has ``reports``: how many there are in all.
+    :param is_read: only what somebody has read, or nobody yet; None: all.
     """
     query = (
-        select(
-            schema.feedback,
-            _group.issue_id,
-            _issue.title,
-            func.count().over().label("reports"),
-        )
+        select(schema.feedback, _group.issue_id, _issue.title)
         .outerjoin(schema.group, _group.id == _report.group_id)
         .outerjoin(schema.issue, _issue.id == _group.issue_id)
         .order_by(_report.received_at.desc(), _report.id.desc())
     )
+    if is_read is not None:
+        query = query.where(_report.is_read == is_read)
     return connection.execute(query.limit(limit).offset(offset)).all()
+
+
+def report_counts(connection: Connection) -> dict[bool, int]:
+    """Return how much feedback was read, and how much not."""
+    query = select(_report.is_read, func.count()).group_by(_report.is_read)
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def unpacked(row: Record) -> dict[str, Any]:

@@ -171,7 +171,7 @@ def test_a_form_that_cannot_be_meant_is_told_so(
     assert rows(store, schema.issue) == before
 
 
-def test_feedback_is_marked_as_read_and_stays_beside_its_event(
+def test_feedback_is_marked_as_read_and_put_aside(
     client: FlaskClient, store: Store
 ) -> None:
     text = client.get(f"{HOME}feedback").text
@@ -180,8 +180,12 @@ def test_feedback_is_marked_as_read_and_stays_beside_its_event(
     for said, is_read in (("yes", True), ("no", False)):
         answer = client.post(f"{HOME}feedback/1/read", data={"read": said})
         assert row(store, schema.feedback).is_read is is_read
-        text = client.get(answer.headers["Location"]).text
-        assert (">unread</span>" in text) is not is_read
+        listed = {
+            show: "I only wanted to pay." in client.get(f"{HOME}feedback{show}").text
+            for show in ("", "?show=read", "?show=all")
+        }
+        assert listed == {"": not is_read, "?show=read": is_read, "?show=all": True}
+        assert client.get(answer.headers["Location"]).status_code == 200
 
 
 POSTS = [

@@ -120,6 +120,11 @@ def test_feedback_is_listed_with_what_it_is_about(store_with: StoreWith) -> None
         ("I only wanted to pay.", "KeyError: 'CHF'", 1),
     ]
     assert page.paging.total == 2
+    actions.mark_feedback(store, 1, is_read=True)
+    for show, total in (("unread", 1), ("read", 1), ("all", 2), ("none", 1)):
+        page = pages.feedback_list_page(store, show=show, now=NOW)
+        assert [tab.count for tab in page.tabs] == [1, 1, 2]
+        assert (len(page.reports), page.paging.total) == (total, total)
 
 
 def test_a_trend_covers_exactly_the_last_24_hours() -> None:
