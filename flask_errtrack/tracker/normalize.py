@@ -31,37 +31,35 @@ from .checkers import (
     pairs_in,
     reshaped,
     scalar_text,
-    seconds_of,
     text,
-    timestamp_of,
     whole,
 )
+from .clocks import correct_clock, nearest
 
 #: What a page can show and a person will read.
 MAX_MESSAGE_LENGTH = 8192
-#: An event's own time may be this far from when it came.
-MAX_PAST_SECONDS = 30 * 86400
-MAX_FUTURE_SECONDS = 60
 MAX_TAGS = 200
 
 _PLAIN_ID = re.compile("[0-9a-f]{32}")
 
 
-def normalize_event(raw: object, received_at: float) -> Event:
+def normalize_event(raw: object, received_at: float, sent_at: object = None) -> Event:
     """Return an event of exactly the shape of :class:`flask_errtrack.event.Event`.
 
     :param raw: what a client sent, as parsed JSON of any shape.
     :param received_at: seconds since 1970; its own time is kept near it.
+    :param sent_at: the time that the sender's clock had then, as it came.
     """
     notes = Notes()
     found = EVENT(_modern(raw), (), notes)
     if found is DROPPED:
         found = {}
+    correct_clock(found, sent_at, received_at, notes)
     event = {name: value for name, value in found.items() if not _is_empty(value)}
     if "event_id" not in event:
         event["event_id"] = uuid.uuid4().hex
     event.setdefault("platform", "other")
-    event["timestamp"] = _near(event.pop("timestamp", None), received_at, notes)
+    event["timestamp"] = nearest(event.pop("timestamp", None), received_at, notes)
     if notes.entries:
         event["errors"] = event.get("errors", []) + notes.entries
     return cast("Event", event)
@@ -96,22 +94,6 @@ def _modern(raw: object) -> object:
 
 def _is_empty(value: Any) -> bool:
     return value in ({}, [], {"values": []})
-
-
-def _near(timestamp: str | None, received_at: float, notes: Notes) -> str:
-    """The event's time, or the nearest one that can be true."""
-    if timestamp is None:
-        return timestamp_of(received_at)
-    seconds = seconds_of(timestamp) or 0.0
-    earliest = received_at - MAX_PAST_SECONDS
-    latest = received_at + MAX_FUTURE_SECONDS
-    if seconds < earliest:
-        notes.add("past_timestamp", ((), "timestamp"), timestamp)
-        return timestamp_of(earliest)
-    if seconds > latest:
-        notes.add("future_timestamp", ((), "timestamp"), timestamp)
-        return timestamp_of(latest)
-    return timestamp
 
 
 def _as_values(raw: Any) -> Any:

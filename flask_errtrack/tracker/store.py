@@ -67,6 +67,7 @@ class Store:
         project_id: int = 1,
         make_safe: MakeSafe | None = None,
         event_id: str | None = None,
+        sent_at: object = None,
     ) -> Recorded | None:
         """Store an event, what a person wrote, or a check-in; None for other types.
 
@@ -74,10 +75,11 @@ class Store:
 
         :param make_safe: takes secrets out of what a stranger sent.
         :param event_id: that of its envelope, if it is that of the item, too.
+        :param sent_at: when its envelope was sent, by the sender's clock.
         :raises StoreError: if the database cannot be used now.
         :raises Refused: if the payload can never be stored.
         """
-        recorded = self._record(item, project_id, make_safe, event_id)
+        recorded = self._record(item, project_id, make_safe, event_id, sent_at)
         if recorded is not None:
             self.on_recorded()
         return recorded
@@ -164,6 +166,7 @@ class Store:
         project_id: int,
         make_safe: MakeSafe | None,
         event_id: str | None,
+        sent_at: object,
     ) -> Recorded | None:
         if item.type not in RECORDED:
             return None
@@ -173,17 +176,21 @@ class Store:
         if item.type == "check_in":
             return self._record_check_in(raw, project_id, make_safe)
         if item.type == "event":
-            return self._record_event(raw, project_id, make_safe)
+            return self._record_event(raw, project_id, make_safe, sent_at)
         report = report_of(raw) if item.type == "feedback" else raw
         return self._record_report(report, project_id, make_safe)
 
     def _record_event(
-        self, raw: dict[str, object], project_id: int, make_safe: MakeSafe | None
+        self,
+        raw: dict[str, object],
+        project_id: int,
+        make_safe: MakeSafe | None,
+        sent_at: object,
     ) -> Recorded:
         received_at = self._now()
         self._prune_sometimes()
         # All that needs no database is done before other writers have to wait.
-        content = normalize_event(raw, received_at)
+        content = normalize_event(raw, received_at, sent_at)
         if make_safe is not None:
             content = make_safe(content)
         arrival = Arrival.of(content, project_id, received_at)

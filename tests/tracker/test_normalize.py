@@ -441,3 +441,35 @@ def test_any_json_becomes_an_event_that_everything_can_use(raw: Any) -> None:
 def _validator() -> Validator:
     path = Path(__file__).parent.parent / "event.schema.json"
     return Draft7Validator(json.loads(path.read_text()))
+
+
+@pytest.mark.parametrize("drift_seconds", [-7200.0, 7200.0, 40 * 365 * 86400.0])
+def test_the_times_of_a_clock_that_is_wrong_are_corrected(drift_seconds: float) -> None:
+    then = NOW - 30 - drift_seconds
+    crumbs = {"values": [{"message": "x", "timestamp": then - 10}, {"message": "y"}]}
+    raw = {"timestamp": then, "breadcrumbs": crumbs}
+    event = normalize_event(raw, NOW, rfc3339(NOW - drift_seconds))
+    first, second = event["breadcrumbs"]["values"]
+    told = [seconds_of(event["timestamp"]), seconds_of(first["timestamp"])]
+    assert told == pytest.approx([NOW - 30, NOW - 40])
+    assert "timestamp" not in second
+    (note,) = event["errors"]
+    assert note == {
+        "type": "clock_drift",
+        "name": "timestamp",
+        "value": rfc3339(then),
+    }
+
+
+@pytest.mark.parametrize("sent_at", [NOW - 3000, None, "soon", {}, True, 1e400, "nan"])
+def test_who_takes_long_or_tells_no_time_keeps_the_event_s(sent_at: object) -> None:
+    event = normalize_event({"timestamp": NOW - 9000}, NOW, sent_at)
+    assert seconds_of(event["timestamp"]) == NOW - 9000
+    assert "errors" not in event
+
+
+def test_no_time_of_a_clock_that_is_wrong_is_refused() -> None:
+    for timestamp in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", 0, NOW):
+        for sent_at in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", 0):
+            event = normalize_event({"timestamp": timestamp}, NOW, sent_at)
+            assert abs((seconds_of(event["timestamp"]) or 0) - NOW) <= 31 * 86400

@@ -74,11 +74,12 @@ class Intake:
         :raises StoreError: if the database cannot be used now.
         """
         ids = _ids_of(reading.envelope)
+        sent_at = reading.envelope.headers.get("sent_at")
         problems: list[Problem] = []
         first_id: str | None = None
         for item in reading.envelope.items:
             try:
-                event_id = self._take_item(item, project, ids)
+                event_id = self._take_item(item, project, ids, sent_at)
                 first_id = first_id or event_id
             except Problem as error:
                 problems.append(error)
@@ -95,7 +96,7 @@ class Intake:
         self._tallies.count(project.id, "refused", problem.reason)
 
     def _take_item(
-        self, item: Item, project: Project, ids: Mapping[str, str]
+        self, item: Item, project: Project, ids: Mapping[str, str], sent_at: object
     ) -> str | None:
         """Return the id under which it is stored; None if it is only counted."""
         if item.type == "client_report":
@@ -115,7 +116,7 @@ class Intake:
             raise OverQuota("more came than may come in a minute", category)
         try:
             recorded = self._store.record(
-                item, project.id, self._made_safe, ids.get(item.type)
+                item, project.id, self._made_safe, ids.get(item.type), sent_at
             )
         except Refused as error:
             raise Problem(str(error)) from error

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import pytest
 from sqlalchemy import Connection
 
+from flask_errtrack.tracker.checkers import seconds_of
 from flask_errtrack.tracker.ingest.quota import Quota
 from flask_errtrack.tracker.ingest.reading import MAX_HEADER_BYTES, MAX_ITEMS
 from flask_errtrack.tracker.schema import check_in, feedback, issue, monitor
@@ -53,6 +54,16 @@ def test_the_id_is_that_of_the_envelope_else_of_the_payload_else_a_new_one(
     third = site.send(("event", {"message": "x"}), event_id=[]).get_json()["id"]
     assert [first, second, third] == event_ids(site.store)
     assert (first, second) == ("ef" * 16, EVENT_ID)
+
+
+def test_the_clock_of_a_sender_is_compared_with_ours(site: Site) -> None:
+    for sent_at in ("2001-01-01T00:10:00Z", ["x"]):
+        sent = event(timestamp="2001-01-01T00:00:00Z")
+        del sent["event_id"]
+        assert site.send(("event", sent), sent_at=sent_at).status_code == 200
+    right, clamped = [seconds_of(one["timestamp"]) for one in stored(site.store)]
+    assert right == site.clock.seconds - 600
+    assert clamped == site.clock.seconds - 30 * 86400
 
 
 @pytest.mark.parametrize(
