@@ -187,6 +187,14 @@ def test_there_is_no_login_link_where_there_is_no_dashboard(make_app: MakeApp) -
     assert "this app serves no dashboard" in result.output
 
 
+def test_a_login_link_leads_where_the_dashboard_is_said_to_be(
+    make_app: MakeApp,
+) -> None:
+    app = make_app(dashboard_url="https://shop.example.com/behind/errtrack/")
+    output = run(app, "login-link").output
+    assert output.startswith("https://shop.example.com/behind/errtrack/login?token=")
+
+
 def test_a_login_link_works_without_a_secret_key(make_app: MakeApp) -> None:
     app = make_app()
     app.secret_key = None

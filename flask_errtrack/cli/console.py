@@ -18,19 +18,12 @@ from ..composition import dismantle
 from ..errors import ConfigError
 from ..version import VERSION
 from . import errtrack_commands
-from .serve import DEFAULT_BASE_URL, serve_command
+from .serve import serve_command
 
 # These are about an app that sends.
 _OF_AN_APP = frozenset({"test", "outbox", "doctor"})
 # Whoever sets a tracker up makes its database.
 _SETTING_UP = frozenset({"serve", "projects", "login-link", "upgrade"})
-_DEFAULTS = {
-    "login-link": {"base_url": DEFAULT_BASE_URL},
-    "projects": {
-        "base_url": DEFAULT_BASE_URL,
-        "add": {"base_url": DEFAULT_BASE_URL},
-    },
-}
 
 
 @click.group("errtrack")
@@ -52,7 +45,6 @@ _DEFAULTS = {
 @click.pass_context
 def main(context: click.Context, database_url: str | None, config: Path | None) -> None:
     """Run a tracker for many apps, and look at its errors."""
-    context.default_map = _DEFAULTS
     # Debug mode would open the dashboard to whoever is on this machine.
     context.obj = script = ScriptInfo(set_debug_flag=False)
 
@@ -75,6 +67,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _tracker(context: click.Context, options: dict[str, Any]) -> Flask:
     """Return the tracker with a database, closed when the command ends."""
     from ..tracker import standalone
+    from ..tracker.projects import checked_base_url
 
     given = options.pop("database_url", standalone.DEFAULT_DATABASE_URL)
     database_url = standalone.absolute(str(given))
@@ -85,7 +78,11 @@ def _tracker(context: click.Context, options: dict[str, Any]) -> Flask:
             f"there is no tracker's database {path}; name it with "
             "`errtrack --database-url …` or ERRTRACK_DATABASE_URL"
         )
+    base_url = options.pop("base_url", None)
     try:
+        if base_url is not None:
+            prefix = options.get("url_prefix", "")
+            options["dashboard_url"] = f"{checked_base_url(base_url)}{prefix}"
         app = standalone.create_app(database_url, **options)
     except ConfigError as error:
         raise click.ClickException(str(error)) from error

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from ..tracker.embedded import Tracker
     from ..tracker.store import Store
 
+#: Where `errtrack serve` listens unless it is told otherwise.
+DEFAULT_PORT = 9000
+_FLASK_RUN = "http://localhost:5000"
+
 
 def client_of_app() -> Client:
     """Return the app's client."""
@@ -43,6 +47,11 @@ def store_of_app() -> Iterator[Store]:
 def is_without_app() -> bool:
     """Tell whether the running command is one of the console script ``errtrack``."""
     return click.get_current_context().find_root().command.name == "errtrack"
+
+
+def default_base_url() -> str:
+    """Return where `flask run`, or `errtrack serve`, serves what this is about."""
+    return f"http://127.0.0.1:{DEFAULT_PORT}" if is_without_app() else _FLASK_RUN
 
 
 def spelled(command: str) -> str:

@@ -9,14 +9,14 @@ from flask import current_app, url_for
 from flask.cli import with_appcontext
 
 from ..errors import ConfigError
-from .current import store_of_app
+from .current import client_of_app, default_base_url, store_of_app
 from .printing import format_option, limit_option, print_table
 
 base_url_option = click.option(
     "--base-url",
     default=None,
-    help="Where the app, or the tracker, is served.  "
-    "[default: http://localhost:5000, or SERVER_NAME]",
+    help="Where the app, or the tracker, is served.  [default: what the option "
+    "dashboard_url or SERVER_NAME says, or else this machine]",
 )
 
 
@@ -70,8 +70,8 @@ def add_command(name: str, base_url: str | None) -> None:
 def dashboard_url(base_url: str | None) -> str:
     """Return where the dashboard is.
 
-    :param base_url: where the app is served; None: where ``flask run`` serves it, or
-        what ``SERVER_NAME`` says.
+    :param base_url: where the app is served; None: what the option ``dashboard_url``
+        or ``SERVER_NAME`` says, or else this machine.
     :raises ClickException: that is no URL, or the app serves no dashboard.
     """
     from ..tracker.projects import checked_base_url
@@ -81,8 +81,11 @@ def dashboard_url(base_url: str | None) -> str:
             "this app serves no dashboard, and receives nothing: set the option "
             "dashboard to True"
         )
+    told = client_of_app().config.dashboard_url
+    if base_url is None and told:
+        return f"{told}/"
     if base_url is None and not current_app.config["SERVER_NAME"]:
-        base_url = "http://localhost:5000"
+        base_url = default_base_url()
     if base_url is not None:
         try:
             base_url = checked_base_url(base_url)

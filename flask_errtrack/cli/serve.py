@@ -19,13 +19,12 @@ from flask.cli import ScriptInfo
 from ..access import login_token
 from ..errors import StoreError
 from ..host import KEYS_KEY, TRACKER_KEY
+from .current import DEFAULT_PORT, client_of_app
 from .projects import dashboard_url
 
 if TYPE_CHECKING:
     from ..tracker.embedded import Tracker
 
-DEFAULT_PORT = 9000
-DEFAULT_BASE_URL = f"http://127.0.0.1:{DEFAULT_PORT}"
 # Above what ingest takes; a server would keep a body of a gigabyte on the disk first.
 _MAX_BODY_BYTES = 8 * 1024 * 1024
 _MAX_CONNECTIONS = 1000
@@ -62,7 +61,6 @@ def serve_command(
     host: str,
     port: int,
     threads: int,
-    base_url: str | None,
     **options: str | int | None,
 ) -> None:
     """Run a tracker for many apps.
@@ -77,7 +75,7 @@ def serve_command(
         tracker.store.check()
         listener = _listener(host, port)
         server = _server(app, listener, threads)
-        greeting = _greeting(app, base_url or _url_of(host, listener))
+        greeting = _greeting(app, _url_of(host, listener))
     except StoreError as error:
         raise click.ClickException(str(error)) from error
     with _ending_well(server):
@@ -124,12 +122,13 @@ def _server(app: Flask, listener: socket.socket, threads: int) -> Any:
     )
 
 
-def _greeting(app: Flask, base_url: str) -> str:
+def _greeting(app: Flask, listening_url: str) -> str:
     from ..tracker import projects
 
     tracker: Tracker = app.extensions[TRACKER_KEY]
     with app.app_context():
-        home = dashboard_url(base_url)
+        is_told = client_of_app().config.dashboard_url is not None
+        home = dashboard_url(None if is_told else listening_url)
         first = projects.every(tracker.store)[0]
         token = login_token(app.extensions[KEYS_KEY]())
     return (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 import os
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,10 @@ MIN_PASSWORD_LENGTH = 12
 _PACKAGE = __name__.partition(".")[0]
 _PROXIES = number(0, 10, whole=True)
 _SQLITE = "sqlite:///"
+# How an app sends; and what would be no tracker.
+_OF_APPS = {
+    option.name for option in fields(Config) if option.metadata["group"] == "Where to"
+} | {"dashboard"}
 _CHALLENGE = 'Basic realm="ErrTrack", charset="UTF-8"'
 
 
@@ -101,6 +105,11 @@ def _trust(app: Flask, proxies: int) -> None:
 def _give_tracker(
     app: Flask, database_url: str, url_prefix: str, options: dict[str, Any]
 ) -> None:
+    if wrong := _OF_APPS & options.keys():
+        raise ConfigError(
+            f"option {min(wrong)} is for apps that send; a tracker of its own has "
+            "the database_url, and the options that concern a tracker"
+        )
     own_errors = _OwnErrors()
     given = {"release": f"flask-errtrack@{VERSION}", **options}
     given |= {"database_url": database_url, "transport": own_errors, "dashboard": True}

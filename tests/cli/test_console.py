@@ -144,6 +144,18 @@ def test_a_login_link_is_for_the_place_that_is_told(url: str) -> None:
     )
 
 
+def test_where_people_find_it_is_told_once(url: str, tmp_path: Path) -> None:
+    (tmp_path / "tracker.toml").write_text(
+        'dashboard_url = "https://errors.example.com/x/"'
+    )
+    config = ("--database-url", url, "--config", str(tmp_path / "tracker.toml"))
+    home = "https://errors.example.com/x"
+    assert invoke(*config, "login-link").output.startswith(f"{home}/login?token=")
+    assert "@errors.example.com/x/1" in invoke(*config, "projects").output
+    other = ("--base-url", "https://example.org")
+    assert "@example.org/1" in invoke(*config, "projects", *other).output
+
+
 def test_it_works_on_either_database(database_url: str) -> None:
     given = {"ERRTRACK_DATABASE_URL": database_url, "ERRTRACK_SECRET_KEY": KEY}
     assert invoke("projects", "add", "shop", **given).exit_code == 0
@@ -172,6 +184,9 @@ def test_options_are_in_a_file(url: str, tmp_path: Path) -> None:
         ("retention_days = 'many'", "retention_days"),
         ("trusted_proxies = 'many'", "trusted_proxies"),
         ("password = 1", "password"),
+        ("enabled = false", "option enabled is for apps that send"),
+        ("dsn = 'http://key@localhost/1'", "option dsn is for apps that send"),
+        ("dashboard = false", "option dashboard is for apps that send"),
     ],
 )
 def test_a_wrong_file_is_explained(

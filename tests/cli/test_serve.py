@@ -91,10 +91,11 @@ def test_what_a_page_says_to_paste_works(tmp_path: Path) -> None:
 
 
 def test_the_dsn_is_for_the_place_that_is_told(tmp_path: Path) -> None:
-    home = "https://errors.example.com/"
-    with serving(tmp_path, "--base-url", home) as told:
+    home = "https://errors.example.com/x/"
+    given = ("--base-url", "https://errors.example.com", "--url-prefix", "/x")
+    with serving(tmp_path, *given) as told:
         assert told["Tracker"] == home
-        assert Dsn.parse(told["DSN"]).place == "errors.example.com/1"
+        assert Dsn.parse(told["DSN"]).place == "errors.example.com/x/1"
         assert told["Login"].startswith(f"{home}login?token=")
 
 
