@@ -7,6 +7,7 @@ seeing from changing. Knows nothing of the store or of pages.
 
 from __future__ import annotations
 
+import inspect
 import ipaddress
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -102,7 +103,15 @@ class Access:
         if rule is None:
             return False
         with guard("asking dashboard_access"):
-            return bool(rule(_user(), action) if takes_action(rule) else rule())
+            ask = current_app.ensure_sync(rule)
+            answer = ask(_user(), action) if takes_action(rule) else ask()
+            if callable(answer) or inspect.isawaitable(answer):
+                # It counts as true, and would let everybody in.
+                raise TypeError(
+                    f"dashboard_access returned {answer!r:.100}, which still has to "
+                    "be called; expected True or False"
+                )
+            return bool(answer)
         return False
 
 

@@ -123,6 +123,33 @@ def test_a_rule_that_raises_closes() -> None:
     assert not is_open(Access(lambda: KEYS, broken))
 
 
+def test_an_async_rule_is_waited_for() -> None:
+    async def of_the_house() -> bool:
+        return False
+
+    async def looks(user: Any, action: Action) -> bool:
+        return action == "view"
+
+    assert not is_open(Access(lambda: KEYS, of_the_house))
+    assert is_open(Access(lambda: KEYS, looks))
+    assert not is_open(Access(lambda: KEYS, looks), action="change")
+
+
+@pytest.mark.swallows_errors
+def test_a_rule_that_returns_what_nobody_called_closes() -> None:
+    class User:
+        def is_admin(self) -> bool:
+            return False
+
+    async def is_admin() -> bool:
+        return False
+
+    assert not is_open(Access(lambda: KEYS, lambda: User().is_admin))
+    later = is_admin()
+    assert not is_open(Access(lambda: KEYS, lambda: later))
+    later.close()
+
+
 def log_in(token: str, base_url: str = "http://localhost") -> Response:
     app = Flask("shop")
     with app.test_request_context("/errtrack/login", base_url=base_url):

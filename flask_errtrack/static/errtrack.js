@@ -62,11 +62,20 @@
   const picks = [...document.querySelectorAll("input.pick")];
 
   function showBulk() {
-    bulk.hidden = !picks.some((pick) => pick.checked);
+    const ticked = picks.filter((pick) => pick.checked).length;
+    bulk.hidden = !ticked;
+    bulk.querySelector(".count").textContent = `${ticked} ticked:`;
+    bulk.querySelector(".all").hidden = ticked === picks.length;
+  }
+
+  function tickAll() {
+    for (const pick of picks) pick.checked = true;
+    showBulk();
   }
 
   if (bulk) {
     showBulk();
+    bulk.querySelector(".all").addEventListener("click", tickAll);
     for (const pick of picks) pick.addEventListener("change", showBulk);
     // What was ticked is still ticked after a way back.
     window.addEventListener("pageshow", showBulk);

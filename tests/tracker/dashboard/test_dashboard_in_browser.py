@@ -71,12 +71,23 @@ def test_ticked_issues_are_muted_by_a_menu_and_a_reload_says_nothing(
         page.keyboard.press("j")
         page.keyboard.press("x")
         page.locator("input.pick").nth(1).click()
+        expect(bulk).to_contain_text("2 ticked:")
         bulk.locator("summary", has_text="Mute").click()
         bulk.get_by_role("button", name="For 1 week").click()
         expect(page.get_by_role("status")).to_contain_text("Muted.")
         expect(page.locator(".issue")).to_have_count(1)
         page.reload()
         expect(page.get_by_role("status")).to_have_count(0)
+
+
+def test_all_issues_of_a_page_are_ticked_at_once(browser: Browser, url: str) -> None:
+    with visitor(browser) as page:
+        page.goto(f"{url}/")
+        page.locator("input.pick").first.click()
+        page.get_by_role("button", name="Tick all here").click()
+        expect(page.locator("#bulk")).to_contain_text("3 ticked:")
+        page.locator("#bulk").get_by_role("button", name="Resolve").click()
+        expect(page.locator(".issue")).to_have_count(0)
 
 
 def test_an_issue_is_deleted_after_a_tick(browser: Browser, url: str) -> None:
