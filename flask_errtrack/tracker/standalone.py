@@ -26,6 +26,7 @@ from ..options import Check, number
 from ..signing import MIN_KEY_LENGTH, key_from_file
 from ..version import VERSION
 from . import projects
+from .dashboard.answers import message
 from .engine import Database
 from .store import Store
 from .transport import StoreTransport
@@ -87,6 +88,7 @@ def create_app(
     _give_tracker(app, database_url, url_prefix, options)
     # Here also what leads to no route is ours to answer.
     app.after_request(protect)
+    app.register_error_handler(404, _nothing_here)
     if trusted_proxies:
         _trust(app, trusted_proxies)
     return app
@@ -170,6 +172,11 @@ def _secret(min_length: int) -> Check:
         return value
 
     return check
+
+
+def _nothing_here(error: Exception) -> Response:
+    """Answer who asks for a page that is none, as the other pages look."""
+    return message(404, "No such page", "The address is wrong, or out of date.")
 
 
 class _OwnErrors:

@@ -72,6 +72,15 @@ def test_a_login_link_opens_it(make: MakeTracker) -> None:
     assert client.post("/projects", data={"name": "shop"}).status_code == 303
 
 
+@pytest.mark.parametrize("url_prefix", ["", "/errors"])
+def test_an_address_that_leads_nowhere_leads_home(
+    make: MakeTracker, url_prefix: str
+) -> None:
+    answer = make(url_prefix=url_prefix).test_client().get("/nothing")
+    assert answer.status_code == 404
+    assert f'<a href="{url_prefix}/">To the issues</a>' in answer.text
+
+
 def test_who_starts_it_again_need_not_log_in_again(make: MakeTracker) -> None:
     first, second = make(), make()
     client = second.test_client()
