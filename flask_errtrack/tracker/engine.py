@@ -226,8 +226,9 @@ class Database:
                 sqlite_file.begin(connection, self.busy_timeout_seconds)
             try:
                 yield connection
-            except _driver_error(connection) as error:
-                raise _as_sqlalchemy_has_it(connection, error) from error
+            except connection.dialect.loaded_dbapi.Error as error:
+                # Statements are run by the driver itself, too.
+                raise _told(error, connection) from error
 
     @contextmanager
     def _diagnosed(self) -> Iterator[None]:
@@ -267,27 +268,15 @@ def _expected(problem: str) -> str:
     )
 
 
-def _driver_error(connection: Connection) -> type[Exception]:
-    """Return what the driver raises where it is used without SQLAlchemy."""
-    error: type[Exception] = connection.dialect.loaded_dbapi.Error
-    return error
+def _told(error: Exception, connection: Connection) -> DBAPIError:
+    """Return a fault of the driver as SQLAlchemy tells of it.
 
-
-def _as_sqlalchemy_has_it(connection: Connection, error: Exception) -> BaseException:
-    dialect, driver = connection.dialect, connection.connection.dbapi_connection
-    is_lost = dialect.is_disconnect(error, driver, None)  # type: ignore[arg-type]
-    if is_lost:
-        connection.invalidate(error)
+    Of a connection that is lost it finds out itself when it rolls back.
+    """
     made = DBAPIError.instance(
-        "",
-        None,
-        error,
-        type(error),
-        hide_parameters=True,
-        connection_invalidated=is_lost,
-        dialect=dialect,
+        "", None, error, type(error), hide_parameters=True, dialect=connection.dialect
     )
-    assert isinstance(made, BaseException)
+    assert isinstance(made, DBAPIError)
     return made
 
 
