@@ -66,7 +66,8 @@ class Database:
         with self._diagnosed(), self._engine().connect() as connection:
             if not self.is_sqlite:
                 connection.execution_options(isolation_level="AUTOCOMMIT")
-            yield connection
+            with _told_by_sqlalchemy(connection):
+                yield connection
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in a write transaction, again if the database asks for it.
@@ -222,13 +223,11 @@ class Database:
     def _transaction(self, engine: Engine | None = None) -> Iterator[Connection]:
         engine = engine or self._engine()
         with engine.connect() as connection, connection.begin():
-            if self.is_sqlite:
-                sqlite_file.begin(connection, self.busy_timeout_seconds)
-            try:
+            with _told_by_sqlalchemy(connection):
+                if self.is_sqlite:
+                    driver: Any = connection.connection.driver_connection
+                    sqlite_file.begin(driver, self.busy_timeout_seconds)
                 yield connection
-            except connection.dialect.loaded_dbapi.Error as error:
-                # Statements are run by the driver itself, too.
-                raise _told(error, connection) from error
 
     @contextmanager
     def _diagnosed(self) -> Iterator[None]:
@@ -268,16 +267,21 @@ def _expected(problem: str) -> str:
     )
 
 
-def _told(error: Exception, connection: Connection) -> DBAPIError:
-    """Return a fault of the driver as SQLAlchemy tells of it.
+@contextmanager
+def _told_by_sqlalchemy(connection: Connection) -> Iterator[None]:
+    """Raise a fault of the driver, where it is used by itself, as SQLAlchemy does.
 
-    Of a connection that is lost it finds out itself when it rolls back.
+    That a connection is lost SQLAlchemy finds out when it rolls back.
     """
-    made = DBAPIError.instance(
-        "", None, error, type(error), hide_parameters=True, dialect=connection.dialect
-    )
-    assert isinstance(made, DBAPIError)
-    return made
+    dialect = connection.dialect
+    try:
+        yield
+    except dialect.loaded_dbapi.Error as error:
+        made = DBAPIError.instance(
+            "", None, error, type(error), hide_parameters=True, dialect=dialect
+        )
+        assert isinstance(made, DBAPIError)
+        raise made from error
 
 
 def _is_retryable(error: DBAPIError) -> bool:

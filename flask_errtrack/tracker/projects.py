@@ -11,10 +11,11 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from ..errors import ConfigError
 from .schema import project
+from .statements import Prepared
 from .store import Store
 
 MAX_NAME_LENGTH = 200
@@ -23,6 +24,8 @@ HOME_ID = 1
 # The highest number that a database takes for an id.
 _MAX_ID = 2**63 - 1
 _KEY_BYTES = 16
+# Asked at each request of an SDK.
+_FIND = Prepared(lambda _: select(project).where(project.c.id == bindparam("of_id")))
 
 
 @dataclass(frozen=True)
@@ -42,10 +45,9 @@ def find(store: Store, project_id: int) -> Project | None:
     """
     if not 0 < project_id <= _MAX_ID:
         return None
-    query = select(project).where(project.c.id == project_id)
     with store.reading() as connection:
-        row = connection.execute(query).one_or_none()
-    return None if row is None else _project(row)
+        rows = _FIND.run(connection, {"of_id": project_id})
+    return _project(rows[0]) if rows else None
 
 
 def every(store: Store) -> list[Project]:

@@ -11,9 +11,6 @@ import sqlite3
 import time
 from pathlib import Path
 
-from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
-
 #: So long at most a writer sleeps before it looks again for its turn.
 MAX_PAUSE_SECONDS = 0.005
 
@@ -44,33 +41,33 @@ def set_up(connection: sqlite3.Connection, _record: object) -> None:
     connection.execute("PRAGMA foreign_keys=ON")
 
 
-def begin(connection: Connection, timeout_seconds: float) -> None:
+def begin(connection: sqlite3.Connection, timeout_seconds: float) -> None:
     """Begin to write, as soon as nobody else does.
 
     SQLite's own way to wait looks ten times in a second: who writes without a pause
     keeps all others out for seconds.
     """
     until = time.monotonic() + timeout_seconds
-    connection.exec_driver_sql("PRAGMA busy_timeout=0")
+    connection.execute("PRAGMA busy_timeout=0")
     try:
         while not _has_begun(connection, is_last_try=time.monotonic() > until):
             time.sleep(random.uniform(0, MAX_PAUSE_SECONDS))
     finally:
         milliseconds = int(timeout_seconds * 1000)
-        connection.exec_driver_sql(f"PRAGMA busy_timeout={milliseconds}")
+        connection.execute(f"PRAGMA busy_timeout={milliseconds}")
 
 
-def _has_begun(connection: Connection, is_last_try: bool) -> bool:
+def _has_begun(connection: sqlite3.Connection, is_last_try: bool) -> bool:
     try:
         # A plain BEGIN that reads first cannot wait for another writer: SQLite
         # refuses it at once, whatever the busy timeout.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-    except OperationalError as error:
-        if is_last_try or not _is_busy(error.orig):
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if is_last_try or not _is_busy(error):
             raise
         return False
     return True
 
 
-def _is_busy(error: BaseException | None) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
