@@ -206,7 +206,7 @@ class _Composer:
                 blueprint, tracker.store, access, health.delivery, tracker.watchman
             )
             quota = Quota(config.quota_per_minute, config.quota_total_per_minute)
-            add_ingest(blueprint, tracker.store, quota)
+            add_ingest(blueprint, tracker.store, quota, tracker.tallies)
             add_api(blueprint, tracker.store, self.signing_keys)
         self.app.register_blueprint(blueprint)
         if config.error_page and not self.app.error_handler_spec[None].get(500):

@@ -15,6 +15,7 @@ from .alerts.targets import targets_of
 from .alerts.watchman import Watchman
 from .status import Watch
 from .store import Store
+from .tally import Tallies
 from .transport import StoreTransport
 
 
@@ -49,6 +50,7 @@ class Tracker:
             now=now,
         )
         self.transport = StoreTransport(self.store)
+        self.tallies = Tallies(self.store)
         self.watch = Watch(self.store)
         self.watchman = Watchman(
             self.store, targets_of(alerts), alert_rules, dashboard_url
@@ -71,4 +73,5 @@ class Tracker:
     def close(self) -> None:
         """End the work in the background, and close the database's connections."""
         self.watchman.close()
+        self.tallies.flush()
         self.store.close()

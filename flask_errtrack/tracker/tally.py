@@ -107,17 +107,20 @@ class Tallies:
             waiting.counts[key] += quantity
 
     def flush_sometimes(self) -> None:
-        """Write down what waits, unless that was done a moment ago.
-
-        What cannot be written now waits for the next time.
-        """
+        """Write down what waits, unless that was done a moment ago."""
         waiting = self._waiting.get()
         with waiting.lock:
-            now = self._clock()
-            is_due = now - waiting.flushed_at >= FLUSH_INTERVAL_SECONDS
-            if not waiting.counts or not is_due:
+            if self._clock() - waiting.flushed_at < FLUSH_INTERVAL_SECONDS:
                 return
-            waiting.flushed_at = now
+        self.flush()
+
+    def flush(self) -> None:
+        """Write down what waits. What cannot be written now waits for the next time."""
+        waiting = self._waiting.get()
+        with waiting.lock:
+            if not waiting.counts:
+                return
+            waiting.flushed_at = self._clock()
             counts, waiting.counts = waiting.counts, Counter()
         try:
             self._store.write(lambda connection: _add_all(connection, counts))

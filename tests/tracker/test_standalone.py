@@ -205,6 +205,18 @@ def test_its_quota_is_that_of_its_options(make: MakeTracker) -> None:
     assert statuses == [200, 200, 200, 429, 200, 429]
 
 
+def test_what_was_refused_is_on_its_page_and_stays_when_it_ends(
+    make: MakeTracker,
+) -> None:
+    app = make(dashboard_access=lambda: True)
+    for _ in range(2):
+        answer = app.test_client().post("/api/1/envelope/?sentry_key=wrong")
+        assert answer.status_code == 403
+        assert "wrong or missing key" in app.test_client().get("/status").text
+    dismantle(app)
+    assert sum(one.quantity for one in rows(store_of(app), schema.tally)) == 2
+
+
 def test_it_answers_below_a_prefix(make: MakeTracker) -> None:
     client = make(url_prefix="/errors").test_client()
     assert client.get("/errors/").status_code == 403

@@ -144,12 +144,16 @@ def test_as_json_it_has_names_and_times_for_programs(store: Store) -> None:
 def test_the_page_says_it_all(store: Store) -> None:
     store.record(item())
     add(store, schema.tally, tally(HOUR, "refused", "quota", 12345))
+    for kind, quantity in (("replay_event", 3), ("replay_recording", 4), ("other", 1)):
+        add(store, schema.tally, tally(HOUR, "skipped", kind, quantity))
     add(store, schema.alert, alert("failed", "<b>no</b>"))
     text = page_of(store, {"problem": "it is down", **DELIVERY})
     for said in (
         "Events are not delivered: it is down",
         "1 alert could not be sent: &lt;b&gt;no&lt;/b&gt;",
-        "Refused: quota",
+        "Refused: over the quota",
+        "Not kept here: session replays",
+        'title="7"',
         'title="12,345"',
         "Dropped: queue overflow",
         f"version {REVISIONS[-1]}",

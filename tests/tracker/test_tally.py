@@ -62,3 +62,16 @@ def test_what_threads_count_is_written_once(store: Store, clock: Clock) -> None:
     clock.seconds += 1
     tallies.flush_sometimes()
     assert [(one.hour, one.quantity) for one in rows(store, table)] == [(HOUR, 2000)]
+
+
+def test_what_waits_is_written_when_somebody_asks_for_it(
+    store: Store, clock: Clock
+) -> None:
+    tallies = Tallies(store, clock)
+    for number in range(3):
+        tallies.count(1, "refused", "quota")
+        tallies.flush_sometimes()
+        assert row(store, table).quantity == 1, number
+    tallies.flush()
+    tallies.flush()
+    assert row(store, table).quantity == 3

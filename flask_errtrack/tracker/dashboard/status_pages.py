@@ -5,6 +5,7 @@ Knows no route and no SQL; the numbers come from ``status`` and from whoever del
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +16,36 @@ from ..status import TALLY_HOURS, Status
 _MAX_TEXT = 300
 _KINDS = {
     "refused": "Refused",
-    "skipped": "Skipped",
-    "lost": "Lost before it came",
+    "skipped": "Not kept here",
+    "lost": "Lost by a sender",
+}
+# What is counted under the protocol's words, in those of people.
+_REASONS = {
+    "refused": {
+        "malformed": "cannot be read",
+        "key": "wrong or missing key",
+        "encoding": "unknown compression",
+        "quota": "over the quota",
+    },
+    "skipped": {
+        "attachment": "attachments",
+        "log": "log lines",
+        "metric_buckets": "metrics",
+        "metric_meta": "metrics",
+        "profile": "profiles",
+        "profile_chunk": "profiles",
+        "raw_security": "security reports",
+        "replay_event": "session replays",
+        "replay_recording": "session replays",
+        "replay_video": "session replays",
+        "session": "sessions",
+        "sessions": "sessions",
+        "span": "spans (performance)",
+        "statsd": "metrics",
+        "trace_metric": "metrics",
+        "transaction": "transactions (performance)",
+        "unreal_report": "crash reports",
+    },
 }
 
 
@@ -98,11 +127,15 @@ def _events(status: Status, now: float) -> Iterator[Fact]:
 
 
 def _tallies(status: Status) -> Iterator[Fact]:
+    counts: Counter[tuple[str, str]] = Counter()
     for one in status.tallies:
-        kind = _KINDS.get(one.kind, one.kind.capitalize())
-        name = f"{kind}: {_line(one.reason.replace('_', ' '))}"
-        yield Fact(name, number(one.quantity), f"{one.quantity:,}", one.kind == "lost")
-    if not status.tallies:
+        words = _REASONS.get(one.kind, {}).get(one.reason, one.reason)
+        counts[one.kind, words] += one.quantity
+    for (kind, words), quantity in counts.items():
+        kind_words = _KINDS.get(kind, kind.capitalize())
+        name = f"{kind_words}: {_line(words.replace('_', ' '))}"
+        yield Fact(name, number(quantity), f"{quantity:,}", kind == "lost")
+    if not counts:
         yield Fact("Nothing", "all that came is here")
 
 

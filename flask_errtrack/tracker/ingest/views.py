@@ -58,7 +58,10 @@ def add_ingest(
     :param quota: what may come in a time; None: the usual.
     :param tallies: counts what is not stored; None: in the store, once a second.
     """
-    door = _Door(store, quota or Quota(), tallies or Tallies(store))
+    tallies = tallies or Tallies(store)
+    door = _Door(store, quota or Quota(), tallies)
+    # Who looks at a page shall see what came before.
+    blueprint.before_request(lambda: tallies.flush_sometimes())
 
     def envelope(project: str) -> Response:
         return door.answer(_number(project), read_envelope)
