@@ -18,6 +18,7 @@ from .events import events_command
 from .feedback import feedback_command
 from .issues import issues_command, show_command
 from .keep import backup_command, export_command, prune_command
+from .monitors import monitors_command
 from .outbox import outbox_command
 from .projects import projects_command
 from .token import token_command
@@ -44,6 +45,7 @@ for _command in (
     delete_command,
     feedback_command,
     alerts_command,
+    monitors_command,
     projects_command,
     login_link_command,
     upgrade_command,

@@ -10,7 +10,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from ..host import TRACKER_KEY
-from ..words import rfc3339
+from ..words import count, rfc3339
 from .current import store_of_app
 from .printing import format_option, limit_option, print_table
 
@@ -22,14 +22,21 @@ _COLUMNS = ("created_at", "status", "rule", "issue_id", "title", "problem")
 
 @click.command("alerts")
 @click.option("--test", "is_test", is_flag=True, help="Send a test to each target.")
+@click.option("--retry", "is_retry", is_flag=True, help="Try again what was not sent.")
 @format_option
 @limit_option
 @with_appcontext
-def alerts_command(is_test: bool, style: str, limit: int) -> None:
-    """List the last alerts, or test who is told."""
+def alerts_command(is_test: bool, is_retry: bool, style: str, limit: int) -> None:
+    """List the last alerts, test who is told, or have them tried again."""
     if is_test:
         _test()
-        return
+    elif is_retry:
+        _retry()
+    else:
+        _list(style, limit)
+
+
+def _list(style: str, limit: int) -> None:
     from ..tracker.alerts.listing import last_sendings
 
     with store_of_app() as store:
@@ -67,3 +74,11 @@ def _test() -> None:
         click.echo(f"{answer.name}: {went}")
     if any(answer.problem for answer in answers):
         raise SystemExit(1)
+
+
+def _retry() -> None:
+    from ..tracker.alerts import queue
+
+    with store_of_app() as store:
+        number = queue.try_again(store)
+    click.echo(f"{count(number, 'alert')} will be tried again by the running app.")

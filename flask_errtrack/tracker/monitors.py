@@ -1,28 +1,24 @@
 """Scheduled jobs: what they tell of their runs, and the runs that did not happen.
 
 Owns the rows of monitors and check-ins. A run that failed, was missed or took too long
-is recorded as an event, in the same transaction; a monitor's row is locked before those
-that an event locks. Knows nothing of pages.
+becomes an issue in the same transaction; a monitor's row is locked before those that an
+event locks. Knows nothing of pages.
 """
 
 from __future__ import annotations
 
-import hashlib
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from ..errors import Refused
-from ..event import Event
 from ..words import duration, rfc3339
-from . import history
-from .grouping import grouping_of
-from .normalize import normalize_event
-from .placing import Arrival
-from .recording import Recorded, record_event
+from .monitor_issues import RUNNING, digest, note_recovery, outcomes, report
+from .recording import Recorded
 from .runs import Run
 from .schedules import Schedule
-from .schema import check_in, group, issue, monitor
+from .schema import check_in, monitor
 from .statements import insert_of
 
 MAX_MONITORS = 1000
@@ -30,17 +26,6 @@ MAX_MONITORS = 1000
 MAX_RUNS = 500
 #: A job whose clock runs fast is not missed a moment later.
 EARLY_SECONDS = 15.0
-
-#: What can be wrong with a run.
-Problem = Literal["error", "missed", "timeout"]
-PROBLEMS: tuple[Problem, ...] = ("error", "missed", "timeout")
-RUNNING = "in_progress"
-
-_WORDS: dict[Problem, str] = {
-    "error": "{} failed",
-    "missed": "{} did not run",
-    "timeout": "{} takes too long",
-}
 
 
 def record_check_in(
@@ -50,12 +35,13 @@ def record_check_in(
 
     :raises Refused: the project has too many monitors.
     """
+    run = _where_it_began(connection, run, project_id)
     job = _monitor_of(connection, run, project_id, now)
     known = _known(connection, job.id, run)
     check_in_id = run.check_in_id if known is None else known.check_in_id
     if known is not None and run.status in (known.status, RUNNING):
         return Recorded(check_in_id, None, is_duplicate=True)
-    before = _last_outcome(connection, job.id)
+    before = outcomes(connection, job.id, job.recovery_threshold)
     started_at = now - (run.duration_seconds or 0.0)
     if known is None:
         _insert_run(connection, job.id, run, started_at)
@@ -75,10 +61,10 @@ def record_check_in(
     if known is None or job.due_at is None:
         _expect_next(connection, job, started_at + EARLY_SECONDS, now)
     if run.status == "error":
-        found = _report(connection, job, "error", run, now, max_events)
+        found = report(connection, job, "error", run, now, max_events)
         return Recorded(check_in_id, found.issue_id, found.is_new, found.is_regression)
-    if run.status == "ok" and before in PROBLEMS:
-        _note_recovery(connection, job, now)
+    if run.status == "ok":
+        note_recovery(connection, job, before, now)
     return Recorded(check_in_id, None)
 
 
@@ -120,7 +106,6 @@ def _too_long(now: float) -> Any:
             check_in.c.id.label("run_id"),
             check_in.c.check_in_id,
             check_in.c.started_at,
-            check_in.c.environment,
         )
         .join(check_in, check_in.c.monitor_id == monitor.c.id)
         .where(
@@ -133,11 +118,30 @@ def _too_long(now: float) -> Any:
     )
 
 
+def _where_it_began(connection: Connection, run: Run, project_id: int) -> Run:
+    """A run ends in the environment in which it began, whatever its end says."""
+    environment = connection.scalar(
+        select(monitor.c.environment)
+        .join(check_in, check_in.c.monitor_id == monitor.c.id)
+        .where(
+            monitor.c.project_id == project_id,
+            monitor.c.slug == run.slug,
+            check_in.c.check_in_id == run.check_in_id,
+        )
+        .limit(1)
+    )
+    return run if environment is None else replace(run, environment=environment)
+
+
 def _monitor_of(
     connection: Connection, run: Run, project_id: int, now: float
 ) -> Row[Any]:
     """The row of a run's monitor, which is made or changed as the run says, locked."""
-    is_this = (monitor.c.project_id == project_id) & (monitor.c.slug == run.slug)
+    is_this = (
+        (monitor.c.project_id == project_id)
+        & (monitor.c.slug == run.slug)
+        & (monitor.c.environment == run.environment)
+    )
     if connection.scalar(select(monitor.c.id).where(is_this)) is None:
         query = select(func.count()).where(monitor.c.project_id == project_id)
         if (connection.scalar(query) or 0) >= MAX_MONITORS:
@@ -150,18 +154,22 @@ def _monitor_of(
         "timezone": "UTC",
         "margin_seconds": 0.0,
         "max_runtime_seconds": 0.0,
+        "failure_threshold": 1,
+        "recovery_threshold": 1,
     }
     return connection.execute(
         insert_of(connection)(monitor)
         .values(
             project_id=project_id,
             slug=run.slug,
+            environment=run.environment,
+            is_muted=False,
             created_at=now,
             due_at=None,
             **{**none, **config},
         )
         .on_conflict_do_update(
-            index_elements=["project_id", "slug"],
+            index_elements=["project_id", "slug", "environment"],
             set_={"slug": run.slug, **config},
         )
         .returning(*monitor.c)
@@ -178,15 +186,6 @@ def _known(connection: Connection, monitor_id: int, run: Run) -> Row[Any] | None
     return connection.execute(query.limit(1)).first()
 
 
-def _last_outcome(connection: Connection, monitor_id: int) -> str | None:
-    return connection.scalar(
-        select(check_in.c.status)
-        .where(check_in.c.monitor_id == monitor_id, check_in.c.status != RUNNING)
-        .order_by(check_in.c.id.desc())
-        .limit(1)
-    )
-
-
 def _insert_run(
     connection: Connection, monitor_id: int, run: Run, started_at: float
 ) -> None:
@@ -195,7 +194,6 @@ def _insert_run(
             monitor_id=monitor_id,
             check_in_id=run.check_in_id,
             status=run.status,
-            environment=run.environment,
             started_at=started_at,
             duration_seconds=run.duration_seconds,
         )
@@ -239,15 +237,15 @@ def _report_missed(
     expected_at = job.due_at - job.margin_seconds
     run = Run(
         slug=job.slug,
-        check_in_id=_digest(job.id, f"{job.due_at!r}"),
+        check_in_id=digest(job.id, f"{job.due_at!r}"),
         status="missed",
-        environment="",
+        environment=job.environment,
     )
     _insert_run(connection, job.id, run, expected_at)
     _forget_old_runs(connection, job.id)
     _expect_next(connection, job, now, now)
     facts = {"expected_at": rfc3339(expected_at)}
-    _report(connection, job, "missed", run, now, max_events, facts)
+    report(connection, job, "missed", run, now, max_events, facts)
 
 
 def _report_timeout(
@@ -263,67 +261,4 @@ def _report_timeout(
         "started_at": rfc3339(late.started_at),
         "max_runtime": duration(late.max_runtime_seconds),
     }
-    _report(connection, late, "timeout", run, now, max_events, facts)
-
-
-def _report(
-    connection: Connection,
-    job: Row[Any],
-    problem: Problem,
-    run: Run,
-    now: float,
-    max_events: int,
-    facts: dict[str, Any] | None = None,
-) -> Recorded:
-    """Record what is wrong with a run as an event, in the store's usual way."""
-    content = _event_of(job, problem, now)
-    content["event_id"] = _digest(job.id, f"{run.check_in_id}:{problem}")
-    content["contexts"]["monitor"] |= {"check_in_id": run.check_in_id, **(facts or {})}
-    if run.environment:
-        content["environment"] = run.environment
-    if run.release:
-        content["release"] = run.release
-    return record_event(
-        connection, Arrival.of(content, job.project_id, now), max_events
-    )
-
-
-def _event_of(job: Row[Any], problem: Problem, now: float) -> Event:
-    context = {
-        "slug": job.slug,
-        "status": problem,
-        "schedule": job.schedule,
-        "timezone": job.timezone,
-    }
-    raw = {
-        "level": "error",
-        "logger": "errtrack.monitors",
-        "logentry": {"message": _WORDS[problem].format(job.slug)},
-        "transaction": job.slug,
-        "fingerprint": ["monitor", job.slug, problem],
-        "tags": {"monitor": job.slug},
-        "contexts": {"monitor": {key: one for key, one in context.items() if one}},
-    }
-    return normalize_event(raw, now)
-
-
-def _note_recovery(connection: Connection, job: Row[Any], now: float) -> None:
-    """Note in the open issues of a monitor that it works again."""
-    hashes = [grouping_of(_event_of(job, one, now)).hash for one in PROBLEMS]
-    ids = connection.scalars(
-        select(issue.c.id)
-        .join(group, group.c.issue_id == issue.c.id)
-        .where(
-            group.c.project_id == job.project_id,
-            group.c.hash.in_(hashes),
-            or_(issue.c.status == "unresolved", issue.c.status == "muted"),
-        )
-        .distinct()
-        .order_by(issue.c.id)
-    ).all()
-    for issue_id in ids:
-        history.note(connection, issue_id, now, "recovered", job.slug)
-
-
-def _digest(monitor_id: int, text: str) -> str:
-    return hashlib.sha256(f"{monitor_id}:{text}".encode()).hexdigest()[:32]
+    report(connection, late, "timeout", run, now, max_events, facts)

@@ -24,6 +24,7 @@ MAX_TEXT_LENGTH = 200
 DEFAULT_MARGIN_MINUTES = 1
 DEFAULT_MAX_RUNTIME_MINUTES = 30
 MAX_MINUTES = 366 * 24 * 60
+MAX_THRESHOLD = 100
 MAX_DURATION_SECONDS = MAX_MINUTES * 60.0
 
 # What a job may write into as it likes.
@@ -35,11 +36,17 @@ _LATEST = "0" * 32
 
 @dataclass(frozen=True)
 class Expectation:
-    """When a job is to run, how late it may begin, and how long it may take."""
+    """When a job is to run, how late it may begin, and how long it may take.
+
+    :param failure_threshold: so many bad runs in a row are an issue.
+    :param recovery_threshold: so many good ones in a row are its end.
+    """
 
     schedule: Schedule
     margin_seconds: float
     max_runtime_seconds: float
+    failure_threshold: int = 1
+    recovery_threshold: int = 1
 
     def columns(self) -> dict[str, Any]:
         """Return it as a monitor's row has it."""
@@ -48,6 +55,8 @@ class Expectation:
             "timezone": self.schedule.timezone,
             "margin_seconds": self.margin_seconds,
             "max_runtime_seconds": self.max_runtime_seconds,
+            "failure_threshold": self.failure_threshold,
+            "recovery_threshold": self.recovery_threshold,
         }
 
 
@@ -146,7 +155,13 @@ def _expectation(raw: Any) -> Expectation | None:
         schedule,
         60 * _minutes(raw.get("checkin_margin"), DEFAULT_MARGIN_MINUTES),
         60 * _minutes(raw.get("max_runtime"), DEFAULT_MAX_RUNTIME_MINUTES),
+        _threshold(raw.get("failure_issue_threshold")),
+        _threshold(raw.get("recovery_threshold")),
     )
+
+
+def _threshold(raw: Any) -> int:
+    return raw if type(raw) is int and 0 < raw <= MAX_THRESHOLD else 1
 
 
 def _minutes(raw: Any, default: float) -> float:

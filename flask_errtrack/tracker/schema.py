@@ -272,16 +272,23 @@ monitor = Table(
     Column("id", Id, primary_key=True),
     Column("project_id", Id, ForeignKey("errtrack_project.id"), nullable=False),
     Column("slug", String(200), nullable=False),
+    # A job that runs in several is one monitor in each.
+    Column("environment", String(200), nullable=False),
     # "0 3 * * *" or "10 minutes"; empty: only told what happened, never expected.
     Column("schedule", String(200), nullable=False),
     Column("timezone", String(100), nullable=False),
     # How late it may begin, and how long it may take.
     Column("margin_seconds", Double, nullable=False),
     Column("max_runtime_seconds", Double, nullable=False),
+    # So many bad runs in a row become an issue; so many good ones are noted in it.
+    Column("failure_threshold", Integer, nullable=False),
+    Column("recovery_threshold", Integer, nullable=False),
+    # Its runs are kept, and no issue is made of them.
+    Column("is_muted", Boolean, nullable=False),
     # When a check-in is late; NULL: none is expected.
     Column("due_at", Double, index=True),
     Column("created_at", Double, nullable=False),
-    UniqueConstraint("project_id", "slug"),
+    UniqueConstraint("project_id", "slug", "environment"),
 )
 
 #: One run of a job, or one that did not happen.
@@ -293,7 +300,6 @@ check_in = Table(
     Column("check_in_id", String(32), nullable=False),
     # in_progress, ok, error, missed or timeout
     Column("status", String(20), nullable=False),
-    Column("environment", String(200), nullable=False),
     Column("started_at", Double, nullable=False),
     # NULL as long as it runs.
     Column("duration_seconds", Double),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from flask_errtrack.envelope import Item
 from flask_errtrack.errors import Refused
-from flask_errtrack.tracker import monitors
+from flask_errtrack.tracker import monitor_actions, monitors
 from flask_errtrack.tracker.recording import Recorded
 from flask_errtrack.tracker.schema import activity, check_in, event, issue, monitor
 from flask_errtrack.tracker.store import Store
@@ -81,12 +81,12 @@ def test_a_run_that_failed_becomes_an_issue(store: Store) -> None:
     assert (recorded.is_new, recorded.issue_id) == (True, row(store, issue).id)
     (content,) = stored(store)
     assert content["logentry"]["message"] == "report failed"
-    assert content["fingerprint"] == ["monitor", "report", "error"]
+    assert content["fingerprint"] == ["monitor", "report", "live", "error"]
     assert (content["level"], content["release"]) == ("error", "2.1")
     assert content["environment"] == "live"
     assert content["contexts"]["monitor"]["check_in_id"] == ID
     assert content["tags"] == {"monitor": "report"}
-    tell(store, "error", check_in_id="b" * 32)
+    tell(store, "error", check_in_id="b" * 32, environment="live")
     assert row(store, issue).event_count == 2
 
 
@@ -135,6 +135,79 @@ def test_a_job_that_works_again_is_noted(store: Store) -> None:
     assert kinds(store) == ["created", "recovered"]
     # Alerts are about what broke.
     assert [one.is_told for one in rows(store, activity)] == [False, True]
+
+
+def test_so_many_bad_runs_in_a_row_are_an_issue_and_so_many_good_ones_its_end(
+    store: Store,
+) -> None:
+    config = {**HOURLY, "failure_issue_threshold": 3, "recovery_threshold": 2}
+    told = ["error", "error", "ok", "error", "error"]
+    for status in told:
+        tell(store, status, monitor_config=config)
+    assert rows(store, issue) == []
+    for count in (1, 2):
+        tell(store, "error")
+        assert row(store, issue).event_count == count
+    tell(store, "ok")
+    assert "recovered" not in kinds(store)
+    tell(store, "ok")
+    tell(store, "ok")
+    assert kinds(store) == ["created", "recovered"]
+
+
+@pytest.mark.parametrize("threshold", [0, -1, True, 1.5, "3", None, 10**9])
+def test_a_threshold_that_makes_no_sense_is_one(store: Store, threshold: Any) -> None:
+    tell(store, monitor_config={**HOURLY, "failure_issue_threshold": threshold})
+    assert row(store, monitor).failure_threshold == 1
+
+
+def test_a_job_is_watched_in_each_environment_on_its_own(
+    store: Store, clock: Clock
+) -> None:
+    tell(store, monitor_config=HOURLY, environment="live")
+    clock.seconds += 3600
+    tell(store, monitor_config=HOURLY, environment="test")
+    clock.seconds += 360
+    store.report_overdue()
+    assert [(one.environment, one.title) for one in rows(store, issue)] == [
+        ("live", "report did not run")
+    ]
+    tell(store, "error", environment="test")
+    tell(store, "ok", environment="live")
+    assert kinds(store) == ["created", "created", "recovered"]
+    assert len(rows(store, monitor)) == 2
+
+
+def test_a_run_ends_in_the_environment_in_which_it_began(store: Store) -> None:
+    tell(store, "in_progress", check_in_id=ID, environment="live")
+    tell(store, "ok", check_in_id=ID)
+    assert (row(store, monitor).environment, statuses(store)) == ("live", ["ok"])
+
+
+def test_a_job_that_is_muted_makes_no_issues(store: Store, clock: Clock) -> None:
+    tell(store, monitor_config=HOURLY)
+    assert monitor_actions.mute(store, 1)
+    tell(store, "error")
+    clock.seconds += 86400
+    store.report_overdue()
+    assert (rows(store, issue), len(rows(store, check_in))) == ([], 3)
+    # Until somebody says otherwise.
+    tell(store, monitor_config=HOURLY)
+    assert row(store, monitor).is_muted
+    monitor_actions.mute(store, 1, False)
+    tell(store, "error")
+    assert titles(store) == ["report failed"]
+
+
+def test_a_job_that_is_deleted_is_gone_until_it_runs_again(store: Store) -> None:
+    tell(store, "error")
+    assert monitor_actions.delete_monitor(store, 1)
+    assert (rows(store, monitor), rows(store, check_in)) == ([], [])
+    assert titles(store) == ["report failed"]
+    assert not monitor_actions.delete_monitor(store, 1)
+    assert not monitor_actions.mute(store, 1)
+    tell(store, "ok")
+    assert statuses(store) == ["ok"]
 
 
 def test_a_job_without_a_schedule_is_never_missed(store: Store, clock: Clock) -> None:
@@ -208,7 +281,7 @@ def test_without_a_name_or_a_status_it_is_refused(
 def test_long_texts_are_cut(store: Store) -> None:
     long = "🦜" * 300
     tell(store, "error", environment=long, release=long, monitor_slug="a🦜" * 99)
-    assert row(store, check_in).environment == long[:200]
+    assert row(store, monitor).environment == long[:200]
     assert row(store, monitor).slug == "a-" * 24 + "a"
 
 

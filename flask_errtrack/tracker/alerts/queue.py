@@ -112,6 +112,16 @@ def finish(store: Store, outcome: Outcome) -> None:
     )
 
 
+def try_again(store: Store) -> int:
+    """Have all that failed tried again now; return how many there are.
+
+    :raises StoreError: if the database cannot be used now.
+    """
+    failed = update(alert).where(alert.c.status != "sent", alert.c.problem != "")
+    again = failed.values(status="pending", attempts=0, next_try_at=store.now())
+    return store.write(lambda connection: connection.execute(again).rowcount)
+
+
 def forget_old(store: Store) -> None:
     """Delete what was told long ago.
 

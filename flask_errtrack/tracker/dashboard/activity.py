@@ -58,6 +58,10 @@ _DONE: Mapping[str, str] = {
     "noted": "The note is in the history.",
     "read": "Marked as read.",
     "unread": "Marked as unread.",
+    "monitor-muted": "Muted. Its runs are kept, and none becomes an issue.",
+    "monitor-unmuted": "Not muted any more.",
+    "monitor-deleted": "Deleted. If the job runs again, it is listed again.",
+    "alerts-retried": "What could not be sent is tried again now.",
 }
 
 

@@ -39,6 +39,7 @@ class AlertListPage:
     rules: tuple[str, ...]
     has_links: bool
     rows: tuple[AlertRow, ...]
+    has_problems: bool
     answers: tuple[Told, ...]
 
 
@@ -49,11 +50,13 @@ def alert_list_page(
 
     :raises StoreError: if the tracker's database cannot be used.
     """
+    rows = tuple(_row(one, now) for one in last_sendings(watchman.store, ROWS))
     return AlertListPage(
         tuple(one_line(target.name, 100) for target in watchman.teller.targets),
         tuple(rule.words for rule in watchman.rules),
         bool(watchman.dashboard_url),
-        tuple(_row(one, now) for one in last_sendings(watchman.store, ROWS)),
+        rows,
+        any(row.problem and row.status != "sent" for row in rows),
         tuple(answers),
     )
 

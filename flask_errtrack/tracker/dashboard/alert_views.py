@@ -1,13 +1,14 @@
-"""The routes of alerts: the page, and the button that tests who is told."""
+"""The routes of alerts: the page, and its buttons: a test, and another try."""
 
 from __future__ import annotations
 
 import time
 
-from flask import Blueprint
+from flask import Blueprint, redirect, url_for
 from flask.typing import ResponseReturnValue
 
 from ...access import Access
+from ..alerts import queue
 from ..alerts.watchman import Watchman
 from .alert_pages import alert_list_page
 from .answers import guarded, rendered
@@ -33,3 +34,9 @@ def add_alerts(blueprint: Blueprint, watchman: Watchman, access: Access) -> None
         answers = watchman.teller.tell(seconds=TEST_SECONDS)
         page = alert_list_page(watchman, answers=answers, now=time.time())
         return rendered(_PAGE, access, page)
+
+    @blueprint.post("/alerts/retry", endpoint="retry_alerts")
+    @guarded(access, "change")
+    def retry_alerts() -> ResponseReturnValue:
+        queue.try_again(watchman.store)
+        return redirect(url_for(".alert_list", done="alerts-retried"), 303)

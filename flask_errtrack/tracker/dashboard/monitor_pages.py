@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, func, select
 
 from ...words import Moment, duration, moment, one_line
-from ..monitors import RUNNING
+from ..monitor_issues import RUNNING
 from ..schema import check_in, monitor
 from ..store import Store
 from . import reads
@@ -52,7 +52,6 @@ class RunRow:
     words: str
     started: Moment
     took: str
-    environment: str
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,9 @@ class MonitorView:
 
     id: int
     slug: str
+    environment: str
     project: str
+    is_muted: bool
     state: str
     state_words: str
     schedule: str
@@ -91,6 +92,7 @@ class MonitorPage:
     project_id: int
     margin: str
     max_runtime: str
+    thresholds: str
     runs: tuple[RunRow, ...]
 
 
@@ -102,7 +104,7 @@ def monitor_list_page(store: Store, *, page: int = 1, now: float) -> MonitorList
     page = page_number(page)
     query = (
         select(monitor, func.count().over().label("monitors"))
-        .order_by(monitor.c.slug, monitor.c.id)
+        .order_by(monitor.c.slug, monitor.c.environment, monitor.c.id)
         .limit(PAGE_SIZE)
         .offset((page - 1) * PAGE_SIZE)
     )
@@ -141,8 +143,15 @@ def monitor_page(store: Store, monitor_id: int, *, now: float) -> MonitorPage | 
         row.project_id,
         duration(row.margin_seconds) if row.schedule else "",
         duration(row.max_runtime_seconds) if row.max_runtime_seconds else "",
+        _thresholds(row),
         tuple(_run_row(run, now) for run in runs),
     )
+
+
+def _thresholds(row: Row[Any]) -> str:
+    """After how many runs it is broken, or works again; empty: after one."""
+    numbers = (row.failure_threshold, row.recovery_threshold)
+    return "" if numbers == (1, 1) else f"{numbers[0]} bad, {numbers[1]} good in a row"
 
 
 def _last_runs(connection: Connection, ids: list[int]) -> list[Row[Any]]:
@@ -173,6 +182,8 @@ def _view(
     return MonitorView(
         id=row.id,
         slug=row.slug,
+        environment=one_line(row.environment, 60),
+        is_muted=row.is_muted,
         project=one_line(projects[row.project_id], 60) if len(projects) > 1 else "",
         state=last.status if last else "ok",
         state_words=_WORDS.get(last.status, last.status) if last else "new",
@@ -218,5 +229,4 @@ def _run_row(run: Row[Any], now: float) -> RunRow:
         _WORDS.get(run.status, run.status),
         moment(run.started_at, now),
         "" if run.duration_seconds is None else duration(run.duration_seconds),
-        one_line(run.environment, 60),
     )

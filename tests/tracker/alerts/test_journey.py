@@ -14,7 +14,8 @@ from flask import Flask
 from flask_errtrack import ErrTrack
 from flask_errtrack.tracker.alerts.messages import Alert
 
-from .receivers import web_server
+from ..stores import item
+from .receivers import Listener, watchman_of, web_server
 
 SECRET = "s3cr3t-t0ken"
 
@@ -91,6 +92,21 @@ def test_the_command_tests_each_target_and_says_what_happened(
     assert (good, inbox.alerts[0].subject) == ("1: Inbox: told", "ErrTrack: a test")
     assert bad.startswith("2: json: not told: ")
     assert SECRET not in result.output
+
+
+def test_the_command_has_what_failed_tried_again(make_shop: MakeShop) -> None:
+    app = make_shop(alerts=[print])
+    tracker = app.extensions["errtrack_tracker"]
+    tracker.store.record(item())
+    listener = Listener()
+    listener.refusal = "not now"
+    watchman = watchman_of(tracker.store, listener)
+    watchman.round()
+    result = app.test_cli_runner().invoke(args=["errtrack", "alerts", "--retry"])
+    assert result.output == "1 alert will be tried again by the running app.\n"
+    listener.refusal = ""
+    watchman.round()
+    assert len(listener.alerts) == 1
 
 
 def test_the_command_says_how_to_name_somebody(make_shop: MakeShop) -> None:

@@ -80,6 +80,30 @@ def test_the_button_tells_each_target_and_says_how_it_went(store: Store) -> None
     assert "not told: the room is closed" in answer.text
 
 
+def test_what_could_not_be_sent_is_tried_again_when_somebody_says_so(
+    store: Store,
+) -> None:
+    listener = Listener()
+    listener.refusal = "the room is closed"
+    watchman = watchman_of(store, listener)
+    client = browser(watchman)
+    assert "Try again now" not in client.get(PATH).text
+    store.record(item())
+    watchman.round()
+    assert "Try again now" in client.get(PATH).text
+    listener.refusal = ""
+    watchman.round()
+    assert listener.alerts == []
+    client.post(f"{PATH}/retry")
+    watchman.round()
+    assert len(listener.alerts) == 1
+    assert "Try again now" not in client.get(PATH).text
+    # What is sent is not sent again.
+    client.post(f"{PATH}/retry")
+    watchman.round()
+    assert listener.tries == 2
+
+
 def test_only_who_may_change_things_can_test(store: Store) -> None:
     listener = Listener()
     client = browser(

@@ -62,7 +62,8 @@ def test_one_monitor_shows_what_is_expected_and_its_runs(
     assert page.monitor.schedule == "every 10 minutes"
     missed, run = page.runs
     assert (missed.words, missed.took) == ("missed", "")
-    assert (run.words, run.took, run.environment) == ("ok", "2.5 s", "live")
+    assert (run.words, run.took) == ("ok", "2.5 s")
+    assert (page.monitor.environment, page.thresholds) == ("live", "")
     assert [bar.status for bar in page.monitor.bars] == ["ok", "missed"]
     assert monitor_page(store, 2, now=clock.seconds) is None
 
@@ -79,6 +80,31 @@ def test_the_pages_are_served_with_what_was_sent_escaped(store: Store) -> None:
     assert "&lt;b&gt;&amp;" in answer.text
     assert client.get("/errtrack/monitors/7").status_code == 404
     assert client.get("/errtrack/monitors?page=-1").status_code == 200
+
+
+def test_an_editor_mutes_and_deletes_a_job_on_its_page(store: Store) -> None:
+    tell(store, "backup", "ok")
+    client, path = dashboard(store).test_client(), "/errtrack/monitors/1"
+    muted = client.post(path, data={"action": "mute"}, follow_redirects=True)
+    assert "ok, muted" in muted.text and "none becomes an issue" in muted.text
+    assert 'value="unmute"' in muted.text
+    loud = client.post(path, data={"action": "unmute"}, follow_redirects=True)
+    assert "ok, muted" not in loud.text
+    unsure = client.post(path, data={"action": "delete"})
+    assert (unsure.status_code, client.get(path).status_code) == (400, 200)
+    sure = {"action": "delete", "sure": "yes"}
+    gone = client.post(path, data=sure, follow_redirects=True)
+    assert "it is listed again" in gone.text
+    assert client.get(path).status_code == 404
+    assert client.post(path, data=sure).status_code == 404
+    assert client.post(path, data={"action": "dance"}).status_code == 400
+
+
+def test_who_may_only_look_finds_no_buttons(store: Store) -> None:
+    tell(store, "backup", "ok")
+    client = dashboard(store, lambda user, action: action == "view").test_client()
+    text = client.get("/errtrack/monitors/1").text.partition("<main")[2]
+    assert "backup" in text and "<form" not in text
 
 
 def test_nobody_else_sees_them(store: Store) -> None:

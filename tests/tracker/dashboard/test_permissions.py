@@ -93,6 +93,8 @@ ROUTES: dict[str, Route] = {
     "POST /issues/unmerge": Route(CHANGE, "/issues/unmerge", {"group": "5"}),
     "POST /feedback/<feedback_id>/read": Route(CHANGE, "/feedback/1/read"),
     "POST /projects": Route(CHANGE, "/projects", {"name": "another"}),
+    "POST /monitors/<monitor_id>": Route(CHANGE, "/monitors/1", {"action": "mute"}),
+    "POST /alerts/retry": Route(CHANGE, "/alerts/retry"),
     # It answers with the page itself.
     "POST /alerts/test": Route(May(403, 403, 200), "/alerts/test"),
     # The API, for scripts

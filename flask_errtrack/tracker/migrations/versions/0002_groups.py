@@ -254,14 +254,18 @@ def _create_monitor() -> None:
         sa.Column("id", _ID, nullable=False),
         sa.Column("project_id", _ID, nullable=False),
         sa.Column("slug", sa.String(200), nullable=False),
+        sa.Column("environment", sa.String(200), nullable=False),
         sa.Column("schedule", sa.String(200), nullable=False),
         sa.Column("timezone", sa.String(100), nullable=False),
         sa.Column("margin_seconds", sa.Double, nullable=False),
         sa.Column("max_runtime_seconds", sa.Double, nullable=False),
+        sa.Column("failure_threshold", sa.Integer, nullable=False),
+        sa.Column("recovery_threshold", sa.Integer, nullable=False),
+        sa.Column("is_muted", sa.Boolean, nullable=False),
         sa.Column("due_at", sa.Double),
         sa.Column("created_at", sa.Double, nullable=False),
         primary_key=("id",),
-        unique=("project_id", "slug"),
+        unique=("project_id", "slug", "environment"),
     )
     _create_index("errtrack_monitor", "due_at")
     _create_table(
@@ -270,7 +274,6 @@ def _create_monitor() -> None:
         sa.Column("monitor_id", _ID, nullable=False),
         sa.Column("check_in_id", sa.String(32), nullable=False),
         sa.Column("status", sa.String(20), nullable=False),
-        sa.Column("environment", sa.String(200), nullable=False),
         sa.Column("started_at", sa.Double, nullable=False),
         sa.Column("duration_seconds", sa.Double),
         primary_key=("id",),
