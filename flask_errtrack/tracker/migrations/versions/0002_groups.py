@@ -156,21 +156,20 @@ def _change_event() -> None:
         )
     _move_to_groups("errtrack_event")
     _create_index("errtrack_event", "group_id", "id")
-    is_kept = sa.text("payload IS NOT NULL")
-    op.create_index(
-        "ix_errtrack_event_kept",
+    _create_index(
         "errtrack_event",
-        ["group_id", "id"],
-        sqlite_where=is_kept,
-        postgresql_where=is_kept,
+        "group_id",
+        "id",
+        named="kept",
+        where=sa.column("payload").is_not(None),
     )
-    is_known = sa.text("user_hash IS NOT NULL")
-    op.create_index(
-        "ix_errtrack_event_user",
+    _create_index(
         "errtrack_event",
-        ["project_id", "user_hash", "id"],
-        sqlite_where=is_known,
-        postgresql_where=is_known,
+        "project_id",
+        "user_hash",
+        "id",
+        named="user",
+        where=sa.column("user_hash").is_not(None),
     )
 
 
@@ -239,12 +238,11 @@ def _create_activity() -> None:
         primary_key=("id",),
     )
     _create_index("errtrack_activity", "issue_id", "id")
-    op.create_index(
-        "ix_errtrack_activity_untold",
+    _create_index(
         "errtrack_activity",
-        ["id"],
-        sqlite_where=sa.text("is_told IS 0"),
-        postgresql_where=sa.text("is_told IS false"),
+        "id",
+        named="untold",
+        where=sa.column("is_told", sa.Boolean).is_(False),
     )
 
 
@@ -280,13 +278,11 @@ def _create_monitor() -> None:
         unique=("monitor_id", "check_in_id"),
     )
     _create_index("errtrack_check_in", "monitor_id", "id")
-    is_running = sa.text("status = 'in_progress'")
-    op.create_index(
-        "ix_errtrack_check_in_running",
+    _create_index(
         "errtrack_check_in",
-        ["started_at"],
-        sqlite_where=is_running,
-        postgresql_where=is_running,
+        "started_at",
+        named="running",
+        where=sa.column("status") == "in_progress",
     )
 
 
@@ -348,5 +344,11 @@ def _create_table(
     op.create_table(name, *columns, *constraints, sqlite_with_rowid=sqlite_with_rowid)
 
 
-def _create_index(table: str, *columns: str) -> None:
-    op.create_index(f"ix_{table}_{'_'.join(columns)}", table, columns)
+def _create_index(
+    table: str,
+    *columns: str,
+    named: str = "",
+    where: sa.ColumnElement[bool] | None = None,
+) -> None:
+    name = f"ix_{table}_{named or '_'.join(columns)}"
+    op.create_index(name, table, columns, sqlite_where=where, postgresql_where=where)
