@@ -8,10 +8,10 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from flask_errtrack.tracker.migrations.tables import ID, create_index, create_table
+
 revision = "0002"
 down_revision = "0001"
-
-_ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
 def upgrade() -> None:
@@ -30,10 +30,10 @@ def upgrade() -> None:
 
 
 def _create_release() -> None:
-    _create_table(
+    create_table(
         "errtrack_release",
-        sa.Column("id", _ID, nullable=False),
-        sa.Column("project_id", _ID, nullable=False),
+        sa.Column("id", ID, nullable=False),
+        sa.Column("project_id", ID, nullable=False),
         sa.Column("version", sa.String(200), nullable=False),
         sa.Column("first_seen", sa.Double, nullable=False),
         primary_key=("id",),
@@ -50,14 +50,14 @@ def _create_release() -> None:
 
 
 def _create_group() -> None:
-    _create_table(
+    create_table(
         "errtrack_group",
-        sa.Column("id", _ID, nullable=False),
-        sa.Column("project_id", _ID, nullable=False),
+        sa.Column("id", ID, nullable=False),
+        sa.Column("project_id", ID, nullable=False),
         sa.Column("hash", sa.String(40), nullable=False),
         sa.Column("coarse_hash", sa.String(40), nullable=False),
         sa.Column("version", sa.Integer, nullable=False),
-        sa.Column("issue_id", _ID),
+        sa.Column("issue_id", ID),
         sa.Column("words", sa.Text, nullable=False),
         sa.Column("event_count", sa.Integer, nullable=False),
         sa.Column("first_seen", sa.Double, nullable=False),
@@ -72,8 +72,8 @@ def _create_group() -> None:
         primary_key=("id",),
         unique=("project_id", "hash"),
     )
-    _create_index("errtrack_group", "coarse_hash")
-    _create_index("errtrack_group", "issue_id")
+    create_index("errtrack_group", "coarse_hash")
+    create_index("errtrack_group", "issue_id")
     # Which of several hashes an event had was not written down: the first one of an
     # issue has them all.
     op.execute(
@@ -101,33 +101,33 @@ _FIRST_GROUP = "(SELECT MIN(id) FROM errtrack_group g WHERE g.issue_id = {}.issu
 
 
 def _move_counters() -> None:
-    _create_table(
+    create_table(
         "errtrack_group_hour",
-        sa.Column("group_id", _ID, nullable=False),
+        sa.Column("group_id", ID, nullable=False),
         sa.Column("hour", sa.Integer, nullable=False),
         sa.Column("event_count", sa.Integer, nullable=False),
         primary_key=("group_id", "hour"),
         sqlite_with_rowid=False,
     )
-    _create_index("errtrack_group_hour", "hour")
-    _create_table(
+    create_index("errtrack_group_hour", "hour")
+    create_table(
         "errtrack_group_user",
-        sa.Column("group_id", _ID, nullable=False),
+        sa.Column("group_id", ID, nullable=False),
         sa.Column("user_hash", sa.String(40), nullable=False),
         primary_key=("group_id", "user_hash"),
         sqlite_with_rowid=False,
     )
-    _create_index("errtrack_group_user", "user_hash")
-    _create_table(
+    create_index("errtrack_group_user", "user_hash")
+    create_table(
         "errtrack_group_tag",
-        sa.Column("group_id", _ID, nullable=False),
+        sa.Column("group_id", ID, nullable=False),
         sa.Column("key", sa.String(200), nullable=False),
         sa.Column("value", sa.String(200), nullable=False),
         sa.Column("event_count", sa.Integer, nullable=False),
         primary_key=("group_id", "key", "value"),
         sqlite_with_rowid=False,
     )
-    _create_index("errtrack_group_tag", "key", "value")
+    create_index("errtrack_group_tag", "key", "value")
     for kind, columns in (
         ("hour", "hour, event_count"),
         ("user", "user_hash"),
@@ -144,7 +144,7 @@ def _change_event() -> None:
     for columns in (("issue_id", "id"), ("event_id",)):
         op.drop_index(f"ix_errtrack_event_{'_'.join(columns)}", "errtrack_event")
     with op.batch_alter_table("errtrack_event") as table:
-        table.add_column(sa.Column("group_id", _ID))
+        table.add_column(sa.Column("group_id", ID))
         table.add_column(sa.Column("user_hash", sa.String(40)))
         table.alter_column("payload", existing_type=sa.LargeBinary, nullable=True)
         table.drop_constraint("uq_errtrack_event_project_id_event_id", type_="unique")
@@ -155,15 +155,15 @@ def _change_event() -> None:
             "fk_errtrack_event_group_id", "errtrack_group", ["group_id"], ["id"]
         )
     _move_to_groups("errtrack_event")
-    _create_index("errtrack_event", "group_id", "id")
-    _create_index(
+    create_index("errtrack_event", "group_id", "id")
+    create_index(
         "errtrack_event",
         "group_id",
         "id",
         named="kept",
         where=sa.column("payload").is_not(None),
     )
-    _create_index(
+    create_index(
         "errtrack_event",
         "project_id",
         "user_hash",
@@ -176,7 +176,7 @@ def _change_event() -> None:
 def _change_feedback() -> None:
     op.drop_index("ix_errtrack_feedback_issue_id", "errtrack_feedback")
     with op.batch_alter_table("errtrack_feedback") as table:
-        table.add_column(sa.Column("group_id", _ID))
+        table.add_column(sa.Column("group_id", ID))
         table.add_column(
             sa.Column("is_read", sa.Boolean, nullable=False, server_default=sa.false())
         )
@@ -184,14 +184,14 @@ def _change_feedback() -> None:
             "fk_errtrack_feedback_group_id", "errtrack_group", ["group_id"], ["id"]
         )
     _move_to_groups("errtrack_feedback")
-    _create_index("errtrack_feedback", "group_id")
+    create_index("errtrack_feedback", "group_id")
     with op.batch_alter_table("errtrack_feedback") as table:
         table.alter_column("is_read", server_default=None)
 
 
 def _change_issue() -> None:
     for column in (
-        sa.Column("reopens_from", _ID),
+        sa.Column("reopens_from", ID),
         sa.Column("mute_until", sa.Double),
         sa.Column("mute_until_events", sa.Integer),
         sa.Column("mute_until_users", sa.Integer),
@@ -212,9 +212,9 @@ def _move_to_groups(name: str) -> None:
 
 
 def _create_person() -> None:
-    _create_table(
+    create_table(
         "errtrack_person",
-        sa.Column("project_id", _ID, nullable=False),
+        sa.Column("project_id", ID, nullable=False),
         sa.Column("user_hash", sa.String(40), nullable=False),
         sa.Column("user_id", sa.String(200), nullable=False),
         sa.Column("email", sa.String(200), nullable=False),
@@ -226,10 +226,10 @@ def _create_person() -> None:
 
 
 def _create_activity() -> None:
-    _create_table(
+    create_table(
         "errtrack_activity",
-        sa.Column("id", _ID, nullable=False),
-        sa.Column("issue_id", _ID, nullable=False),
+        sa.Column("id", ID, nullable=False),
+        sa.Column("issue_id", ID, nullable=False),
         sa.Column("happened_at", sa.Double, nullable=False),
         sa.Column("kind", sa.String(20), nullable=False),
         sa.Column("actor", sa.String(200), nullable=False),
@@ -237,8 +237,8 @@ def _create_activity() -> None:
         sa.Column("is_told", sa.Boolean, nullable=False),
         primary_key=("id",),
     )
-    _create_index("errtrack_activity", "issue_id", "id")
-    _create_index(
+    create_index("errtrack_activity", "issue_id", "id")
+    create_index(
         "errtrack_activity",
         "id",
         named="untold",
@@ -247,10 +247,10 @@ def _create_activity() -> None:
 
 
 def _create_monitor() -> None:
-    _create_table(
+    create_table(
         "errtrack_monitor",
-        sa.Column("id", _ID, nullable=False),
-        sa.Column("project_id", _ID, nullable=False),
+        sa.Column("id", ID, nullable=False),
+        sa.Column("project_id", ID, nullable=False),
         sa.Column("slug", sa.String(200), nullable=False),
         sa.Column("environment", sa.String(200), nullable=False),
         sa.Column("schedule", sa.String(200), nullable=False),
@@ -265,11 +265,11 @@ def _create_monitor() -> None:
         primary_key=("id",),
         unique=("project_id", "slug", "environment"),
     )
-    _create_index("errtrack_monitor", "due_at")
-    _create_table(
+    create_index("errtrack_monitor", "due_at")
+    create_table(
         "errtrack_check_in",
-        sa.Column("id", _ID, nullable=False),
-        sa.Column("monitor_id", _ID, nullable=False),
+        sa.Column("id", ID, nullable=False),
+        sa.Column("monitor_id", ID, nullable=False),
         sa.Column("check_in_id", sa.String(32), nullable=False),
         sa.Column("status", sa.String(20), nullable=False),
         sa.Column("started_at", sa.Double, nullable=False),
@@ -277,8 +277,8 @@ def _create_monitor() -> None:
         primary_key=("id",),
         unique=("monitor_id", "check_in_id"),
     )
-    _create_index("errtrack_check_in", "monitor_id", "id")
-    _create_index(
+    create_index("errtrack_check_in", "monitor_id", "id")
+    create_index(
         "errtrack_check_in",
         "started_at",
         named="running",
@@ -287,11 +287,11 @@ def _create_monitor() -> None:
 
 
 def _create_alert() -> None:
-    _create_table(
+    create_table(
         "errtrack_alert",
-        sa.Column("id", _ID, nullable=False),
+        sa.Column("id", ID, nullable=False),
         sa.Column("rule", sa.String(200), nullable=False),
-        sa.Column("issue_id", _ID),
+        sa.Column("issue_id", ID),
         sa.Column("created_at", sa.Double, nullable=False),
         sa.Column("status", sa.String(20), nullable=False),
         sa.Column("attempts", sa.Integer, nullable=False),
@@ -301,54 +301,18 @@ def _create_alert() -> None:
         sa.Column("told", sa.Text, nullable=False),
         primary_key=("id",),
     )
-    _create_index("errtrack_alert", "issue_id")
-    _create_index("errtrack_alert", "sent_at")
-    _create_index("errtrack_alert", "status", "next_try_at")
+    create_index("errtrack_alert", "issue_id")
+    create_index("errtrack_alert", "sent_at")
+    create_index("errtrack_alert", "status", "next_try_at")
 
 
 def _create_tally() -> None:
-    _create_table(
+    create_table(
         "errtrack_tally",
-        sa.Column("project_id", _ID, nullable=False),
+        sa.Column("project_id", ID, nullable=False),
         sa.Column("hour", sa.Integer, nullable=False),
         sa.Column("kind", sa.String(20), nullable=False),
         sa.Column("reason", sa.String(100), nullable=False),
         sa.Column("quantity", sa.Integer, nullable=False),
         primary_key=("project_id", "hour", "kind", "reason"),
     )
-
-
-def _create_table(
-    name: str,
-    *columns: sa.Column[object],
-    primary_key: tuple[str, ...],
-    unique: tuple[str, ...] = (),
-    sqlite_with_rowid: bool = True,
-) -> None:
-    """Create a table whose constraints are named as ``schema`` names them."""
-    constraints: list[sa.Constraint] = [
-        sa.PrimaryKeyConstraint(*primary_key, name=f"pk_{name}")
-    ]
-    for column in columns:
-        if column.name.endswith("_id") and column.type is _ID:
-            target = f"errtrack_{column.name.removesuffix('_id')}.id"
-            constraints.append(
-                sa.ForeignKeyConstraint(
-                    [column.name], [target], name=f"fk_{name}_{column.name}"
-                )
-            )
-    if unique:
-        constraints.append(
-            sa.UniqueConstraint(*unique, name=f"uq_{name}_{'_'.join(unique)}")
-        )
-    op.create_table(name, *columns, *constraints, sqlite_with_rowid=sqlite_with_rowid)
-
-
-def _create_index(
-    table: str,
-    *columns: str,
-    named: str = "",
-    where: sa.ColumnElement[bool] | None = None,
-) -> None:
-    name = f"ix_{table}_{named or '_'.join(columns)}"
-    op.create_index(name, table, columns, sqlite_where=where, postgresql_where=where)
