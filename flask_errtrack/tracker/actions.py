@@ -10,15 +10,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import Any, Literal
 
-from sqlalchemy import Connection, and_, delete, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from ..errors import ActionError
 from ..words import count, duration, one_line, visible
 from . import history
-from .retention import forget_people, hold_people
+from .retention import BATCH_SIZE, delete_events
 from .schema import (
     MAX_ID,
     activity,
@@ -31,7 +31,6 @@ from .schema import (
     group_user,
     issue,
     merged_issue,
-    person,
 )
 from .store import Store
 from .versions import newest_release
@@ -85,8 +84,10 @@ def resolve(store: Store, issue_ids: Iterable[int], actor: str = "") -> Changed:
     :raises StoreError: if the database cannot be used now.
     """
 
+    newest_of = cache(newest_release)
+
     def decide(connection: Connection, known: Record) -> _Change:
-        newest = newest_release(connection, known.project_id)
+        newest = newest_of(connection, known.project_id)
         return _status("resolved", "resolved", reopens_from=newest and newest.id)
 
     return _change(store, issue_ids, actor, decide)
@@ -101,8 +102,10 @@ def resolve_in_next_release(
     :raises StoreError: if the database cannot be used now.
     """
 
+    newest_of = cache(newest_release)
+
     def decide(connection: Connection, known: Record) -> _Change:
-        newest = newest_release(connection, known.project_id)
+        newest = newest_of(connection, known.project_id)
         if newest is None:
             raise ActionError(
                 f"Issue {known.id} cannot be resolved in the next release: no event "
@@ -193,12 +196,7 @@ def delete_issues(store: Store, issue_ids: Iterable[int], actor: str = "") -> Ch
     :raises StoreError: if the database cannot be used now.
     """
     wanted = ids_of(issue_ids)
-    found = []
-    for issue_id in wanted:
-        # A transaction each, so that what comes meanwhile gets its turn between.
-        if store.write(partial(_delete, issue_id=issue_id)):
-            found.append(issue_id)
-            logger.info("%s deleted issue %s", one_line(actor) or "Somebody", issue_id)
+    found = [one for one in _possible(wanted) if _delete(store, one, actor)]
     return _changed(wanted, found)
 
 
@@ -316,23 +314,30 @@ def _number_words(number: int | float) -> str:
     return f"{number:g}" if is_short else "so many"
 
 
-def _delete(connection: Connection, issue_id: int) -> bool:
-    """Delete an issue with all that belongs to it; False if there is none."""
-    lock_groups(connection, [issue_id])
-    rows = lock_issues(connection, [issue_id])
-    if not rows:
-        return False
+def _delete(store: Store, issue_id: int, actor: str) -> bool:
+    """Delete an issue with all that belongs to it; False if there is none.
+
+    Its events go in transactions before, so that what comes meanwhile gets its turn.
+    """
     of_issue = select(group.c.id).where(group.c.issue_id == issue_id)
-    met = select(group_user.c.user_hash).where(group_user.c.group_id.in_(of_issue))
-    whom = and_(person.c.project_id == rows[0].project_id, person.c.user_hash.in_(met))
-    hold_people(connection, whom)
-    for table in (feedback, event):
-        connection.execute(delete(table).where(table.c.group_id.in_(of_issue)))
-    forget_people(connection, whom)
-    # Each before what it points at.
-    for table in (group_hour, group_user, group_tag):
-        connection.execute(delete(table).where(table.c.group_id.in_(of_issue)))
-    for table in (group, activity, alert, merged_issue):
-        connection.execute(delete(table).where(table.c.issue_id == issue_id))
-    connection.execute(delete(issue).where(issue.c.id == issue_id))
-    return True
+    events = event.c.group_id.in_(of_issue)
+    while store.write(partial(delete_events, which=events)) == BATCH_SIZE:
+        pass
+
+    def work(connection: Connection) -> bool:
+        lock_groups(connection, [issue_id])
+        is_here = bool(lock_issues(connection, [issue_id]))
+        while delete_events(connection, events):
+            pass
+        # Each before what it points at.
+        for table in (feedback, group_hour, group_user, group_tag):
+            connection.execute(delete(table).where(table.c.group_id.in_(of_issue)))
+        for table in (group, activity, alert, merged_issue):
+            connection.execute(delete(table).where(table.c.issue_id == issue_id))
+        connection.execute(delete(issue).where(issue.c.id == issue_id))
+        return is_here
+
+    is_deleted = store.write(work)
+    if is_deleted:
+        logger.info("%s deleted issue %s", one_line(actor) or "Somebody", issue_id)
+    return is_deleted

@@ -27,43 +27,40 @@ from .schema import event, feedback, person, tally
 BATCH_SIZE = 500
 
 
-def delete_some(connection: Connection, oldest: float) -> int:
+def delete_old(connection: Connection, oldest: float) -> int:
     """Delete a batch of what came before ``oldest``; return how many events that is.
 
-    With the last event of a person goes who that is; the issues they met still count
-    them. With the last batch go the tallies of that age.
+    With the last batch go the tallies of that age.
     """
-    columns = event.c.id, event.c.project_id, event.c.user_hash
-    query = select(*columns).where(event.c.received_at < oldest)
-    some = connection.execute(
-        query.order_by(event.c.received_at, event.c.id).limit(BATCH_SIZE)
-    ).all()
-    met = {(row.project_id, row.user_hash) for row in some if row.user_hash}
-    whom = tuple_(person.c.project_id, person.c.user_hash).in_(sorted(met))
-    hold_people(connection, whom)
-    ids = [row.id for row in some]
-    deleted = connection.execute(delete(event).where(event.c.id.in_(ids))).rowcount
-    forget_people(connection, whom)
-    if len(some) < BATCH_SIZE:
+    deleted = delete_events(connection, event.c.received_at < oldest)
+    if deleted < BATCH_SIZE:
         is_old = tally.c.hour < hour_of(oldest)
         connection.execute(delete(tally).where(is_old))
     return deleted
 
 
-def hold_people(connection: Connection, whom: ColumnElement[bool]) -> None:
-    """Let no event of some people come until the end; before their events are held."""
-    query = select(person.c.user_hash).where(whom)
+def delete_events(connection: Connection, which: ColumnElement[bool]) -> int:
+    """Delete a batch of events; return how many.
+
+    With the last event of a person goes who that is; the issues they met still count
+    them.
+    """
+    columns = event.c.id, event.c.project_id, event.c.user_hash
+    some = connection.execute(select(*columns).where(which).limit(BATCH_SIZE)).all()
+    met = {(row.project_id, row.user_hash) for row in some if row.user_hash}
+    whom = tuple_(person.c.project_id, person.c.user_hash).in_(sorted(met))
+    # Before the events, as a writer does, and so that none of theirs comes meanwhile.
+    held = select(person.c.user_hash).where(whom)
     order = person.c.project_id, person.c.user_hash
-    connection.execute(query.order_by(*order).with_for_update()).all()
-
-
-def forget_people(connection: Connection, whom: ColumnElement[bool]) -> None:
-    """Delete who people are of whom no event is here any more; they must be held."""
+    connection.execute(held.order_by(*order).with_for_update()).all()
+    ids = [row.id for row in some]
+    deleted = connection.execute(delete(event).where(event.c.id.in_(ids))).rowcount
     is_here = exists().where(
         event.c.project_id == person.c.project_id,
         event.c.user_hash == person.c.user_hash,
     )
     connection.execute(delete(person).where(whom, ~is_here))
+    return deleted
 
 
 def count_old(connection: Connection, oldest: float) -> int:

@@ -241,7 +241,7 @@ class Store:
         # A transaction each, so that others get their turn between.
         oldest = self._oldest()
         return self._database.write(
-            lambda connection: retention.delete_some(connection, oldest)
+            lambda connection: retention.delete_old(connection, oldest)
         )
 
 
