@@ -42,9 +42,13 @@ _VARIABLE = re.compile(
     | \b 0x[0-9a-f]+                                    # address in memory
     | (?<![\w/.]) \.{0,2}/[\w.@%+-]+/[\w./@%+-]*       # path
     | (?<!\w) [a-z]:\\[^\s:*?"<>|]+                     # path on Windows
-    | \b [0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9:.,]+Z?)? # date and time
+    | \b [0-9]{4}-[0-9]{2}-[0-9]{2}                     # date and time
+      (?:[T ][0-9:.,]+(?:Z|[+-][0-9]{2}:?[0-9]{2})?)?
+    | \b (?:mon|tue|wed|thu|fri|sat|sun),?[ ]{1,2}\w{2,3}[ ]{1,2}\w{1,3}
+      [ ](?:[0-9]{4}[ ])?[0-9]{1,2}(?::[0-9]{2}){2}(?:[ ]GMT|[ ][0-9]{4})?
+    | (?<![\w:]) (?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4} (?![\w:])  # IP version 6
     | \b (?=[a-f]*[0-9])(?=[0-9]*[a-f]) [0-9a-f]{8,} \b # digest
-    | (?<!\w) [+-]?[0-9][0-9.,:_]*                      # number, version, IP
+    | (?<![^\W_]) [+-]?[0-9][0-9.,:_]*                  # number, version, IP
     """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -185,10 +189,8 @@ def _exception_rule(value: ExceptionValue, found: Places, platform: str) -> _Rul
         message = without_variables(value.get("value", ""))
         key = (*kind.fine, "message", message)
         return _Rule(key, key, f"{kind.words} with the message {message!r}")
-    innermost = found.places[-1]
-    # A deliberate or delegated failure is about the caller, too.
-    is_about_caller = found.is_from_library or _DELIBERATE.match(innermost.line.strip())
-    used = found.places[-2:] if is_about_caller else (innermost,)
+    used = _used_of(value, found)
+    innermost = used[-1]
     coarse = (*kind.coarse, *(f"{place.module}:{place.function}" for place in used))
     words = f"{kind.words} in {_words_of(used)}"
     line = source_key(innermost.line, platform)
@@ -198,6 +200,17 @@ def _exception_rule(value: ExceptionValue, found: Places, platform: str) -> _Rul
     message = without_variables(value.get("value", ""))
     key = (*coarse, "message", message)
     return _Rule(key, key, f"{words}, with the message {message!r}")
+
+
+def _used_of(value: ExceptionValue, found: Places) -> Sequence[Place]:
+    """The places that the key is made of, the innermost last."""
+    if value["type"] == "RecursionError" and found.repeated is not None:
+        # Where the stack was full, it was by chance.
+        return (found.repeated,)
+    innermost = found.places[-1]
+    # A deliberate or delegated failure is about the caller, too.
+    is_about_caller = found.is_from_library or _DELIBERATE.match(innermost.line.strip())
+    return found.places[-2:] if is_about_caller else (innermost,)
 
 
 def _type_rule(value: ExceptionValue) -> _Rule:

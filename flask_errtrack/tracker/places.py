@@ -31,6 +31,10 @@ class Place:
     line: str
 
     @property
+    def key(self) -> tuple[str, str]:
+        return self.module, self.function
+
+    @property
     def dotted(self) -> str:
         return f"{self.module}.{self.function}" if self.function else self.module
 
@@ -45,12 +49,14 @@ class Places:
 
     ``is_in_app`` tells whether they are the app's own; a stack without any has
     those of the libraries. ``is_from_library`` tells whether library code,
-    called by the innermost place, raised.
+    called by the innermost place, raised. ``repeated`` is the first that was
+    entered again.
     """
 
     places: tuple[Place, ...]
     is_in_app: bool
     is_from_library: bool
+    repeated: Place | None
 
 
 def places_of(value: ExceptionValue) -> Places:
@@ -58,13 +64,18 @@ def places_of(value: ExceptionValue) -> Places:
     frames = value.get("stacktrace", {"frames": []})["frames"]
     in_app = [frame for frame in frames if frame.get("in_app")]
     places: list[Place] = []
+    first: dict[tuple[str, str], Place] = {}
+    again: set[tuple[str, str]] = set()
     for frame in in_app or frames:
         place = _place_of(frame, places[-1] if places else None)
-        if places and _is_same(places[-1], place):
+        if first.setdefault(place.key, place) is not place:
+            again.add(place.key)
+        if places and places[-1].key == place.key:
             places.pop()
         places.append(place)
     is_from_library = bool(in_app) and not frames[-1].get("in_app")
-    return Places(tuple(places), bool(in_app), is_from_library)
+    repeated = next((first[key] for key in first if key in again), None)
+    return Places(tuple(places), bool(in_app), is_from_library, repeated)
 
 
 def source_key(line: str, platform: str) -> str:
@@ -87,7 +98,3 @@ def _file_name(frame: Frame) -> str:
     path = frame.get("filename") or frame.get("abs_path") or "?"
     name = path.partition("?")[0].replace("\\", "/").rpartition("/")[2]
     return _DIGEST.sub("*", name.lower())
-
-
-def _is_same(one: Place, other: Place) -> bool:
-    return (one.module, one.function) == (other.module, other.function)
