@@ -119,6 +119,7 @@ def test_without_a_token_there_is_nothing(store: Store, path: str) -> None:
         (token(days=0), "has expired"),
         (token(days=-3), "has expired"),
     ],
+    ids=["words", "cut", "other_key", "cookie", "login", "ends_now", "ended"],
 )
 def test_a_token_that_is_none_is_refused(store: Store, bad: str, said: str) -> None:
     error = Script(store, bad).found(f"{ROOT}/issues", 401)["error"]
