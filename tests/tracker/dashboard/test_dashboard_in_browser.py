@@ -207,6 +207,11 @@ def test_on_a_phone_every_page_is_in_reach_and_every_menu_in_sight(
             expect(menu.locator("li").first).to_be_in_viewport(ratio=1)
             page.keyboard.press("Escape")
             expect(menu.locator("li").first).to_be_hidden()
+        page.goto(f"{url}/issues/1")
+        page.get_by_role("button", name="Resolve").click()
+        page.locator(".actions summary", has_text="Delete").click()
+        expect(page.get_by_role("button", name="Delete for good")).to_be_in_viewport()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
 def test_the_first_tab_leads_past_the_navigation_and_can_be_seen(
