@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 from flask import current_app, url_for
@@ -59,12 +61,48 @@ def add_command(name: str, base_url: str | None) -> None:
     from ..tracker import projects
 
     home = dashboard_url(base_url)
+    with _explained(), store_of_app() as store:
+        made = projects.add(store, name)
+    click.echo(projects.dsn_of(made, home))
+
+
+@projects_command.command("rename")
+@click.argument("number", type=int)
+@click.argument("name")
+@with_appcontext
+def rename_command(number: int, name: str) -> None:
+    """Give project NUMBER another name; its DSN stays."""
+    from ..tracker import projects
+
+    with _explained(), store_of_app() as store:
+        made = projects.rename(store, number, name)
+    click.echo(f"Project {made.id} is {made.name!r}.")
+
+
+@projects_command.command("rekey")
+@click.argument("number", type=int)
+@base_url_option
+@with_appcontext
+def rekey_command(number: int, base_url: str | None) -> None:
+    """Give project NUMBER another key, and print the new DSN.
+
+    Who sends with the old DSN is refused from now on.
+    """
+    from ..tracker import projects
+
+    home = dashboard_url(base_url)
+    with _explained(), store_of_app() as store:
+        made = projects.rekey(store, number)
+    click.echo(projects.dsn_of(made, home))
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Let what cannot be done end the command."""
     try:
-        with store_of_app() as store:
-            made = projects.add(store, name)
+        yield
     except ConfigError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(projects.dsn_of(made, home))
 
 
 def dashboard_url(base_url: str | None) -> str:
@@ -87,10 +125,8 @@ def dashboard_url(base_url: str | None) -> str:
     if base_url is None and not current_app.config["SERVER_NAME"]:
         base_url = default_base_url()
     if base_url is not None:
-        try:
+        with _explained():
             base_url = checked_base_url(base_url)
-        except ConfigError as error:
-            raise click.ClickException(str(error)) from error
     with current_app.test_request_context(base_url=base_url):
         home = url_for("errtrack.issue_list", _external=True)
     # An app may add arguments to every URL.

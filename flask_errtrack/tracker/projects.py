@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from ..errors import ConfigError
 from .schema import project
@@ -43,7 +43,7 @@ def find(store: Store, project_id: int) -> Project | None:
 
     :raises StoreError: if the database cannot be used now.
     """
-    if not 0 < project_id <= _MAX_ID:
+    if not _can_be(project_id):
         return None
     with store.reading() as connection:
         rows = _FIND.run(connection, {"of_id": project_id})
@@ -69,10 +69,39 @@ def add(store: Store, name: str) -> Project:
     name = checked_name(name)
     row, is_new = store.write(partial(_found_or_made, name, store.now()))
     if not is_new:
-        raise ConfigError(
-            f"there is a project {name!r} already, number {row.id}; choose another name"
-        )
+        raise _taken(row)
     return _project(row)
+
+
+def rename(store: Store, project_id: int, name: str) -> Project:
+    """Give a project another name.
+
+    :raises ConfigError: as :func:`add`, or if there is no such project.
+    :raises StoreError: if the database cannot be used now.
+    """
+    name = checked_name(name)
+
+    def work(connection: Connection) -> Any:
+        row = _by_name(connection, name)
+        if row is not None and row.id != project_id:
+            raise _taken(row)
+        return _changed(connection, project_id, name=name)
+
+    return _project(store.write(work))
+
+
+def rekey(store: Store, project_id: int) -> Project:
+    """Give a project another key; who sends with the old one is refused from now on.
+
+    :raises ConfigError: if there is no such project.
+    :raises StoreError: if the database cannot be used now.
+    """
+    key = _new_key()
+
+    def work(connection: Connection) -> Any:
+        return _changed(connection, project_id, public_key=key)
+
+    return _project(store.write(work))
 
 
 def named(store: Store, name: str) -> Project:
@@ -138,16 +167,43 @@ def checked_base_url(base_url: str) -> str:
 def _found_or_made(
     name: str, made_at: float, connection: Connection
 ) -> tuple[Any, bool]:
-    # One after the other, so that two do not make the same.
+    row = _by_name(connection, name)
+    if row is not None:
+        return row, False
+    made = insert(project).values(name=name, created_at=made_at, public_key=_new_key())
+    return connection.execute(made.returning(project)).one(), True
+
+
+def _by_name(connection: Connection, name: str) -> Any:
+    """Return the project with a name; nobody else gives one until the commit."""
+    # One after the other, so that two do not give the same.
     home = select(project.c.id).where(project.c.id == HOME_ID)
     connection.execute(home.with_for_update(key_share=True))
     found = select(project).where(project.c.name == name).order_by(project.c.id)
-    row = connection.execute(found).first()
-    if row is not None:
-        return row, False
-    key = secrets.token_hex(_KEY_BYTES)
-    made = insert(project).values(name=name, public_key=key, created_at=made_at)
-    return connection.execute(made.returning(project)).one(), True
+    return connection.execute(found).first()
+
+
+def _changed(connection: Connection, project_id: int, **values: str) -> Any:
+    is_it = project.c.id == project_id
+    changed = update(project).where(is_it).values(**values).returning(project)
+    row = connection.execute(changed).one_or_none() if _can_be(project_id) else None
+    if row is None:
+        raise ConfigError(f"there is no project {project_id}")
+    return row
+
+
+def _new_key() -> str:
+    return secrets.token_hex(_KEY_BYTES)
+
+
+def _taken(row: Any) -> ConfigError:
+    return ConfigError(
+        f"there is a project {row.name!r} already, number {row.id}; choose another name"
+    )
+
+
+def _can_be(project_id: int) -> bool:
+    return 0 < project_id <= _MAX_ID
 
 
 def _project(row: Any) -> Project:

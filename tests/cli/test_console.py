@@ -116,9 +116,23 @@ def test_projects_are_added_and_listed_with_their_dsns(tmp_path: Path) -> None:
     assert lines[1].endswith("@127.0.0.1:9000/2")
 
 
+def test_a_project_gets_another_name_and_another_key(url: str) -> None:
+    def told(*words: str) -> str:
+        return invoke("--database-url", url, "projects", *words).output
+
+    assert told("rename", "1", "shop") == "Project 1 is 'shop'.\n"
+    (before,) = json.loads(told("--format", "json"))
+    dsn = told("rekey", "1").strip()
+    (after,) = json.loads(told("--format", "json"))
+    assert (after["name"], after["dsn"]) == ("shop", dsn)
+    assert dsn != before["dsn"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
+        (["rename", "2", "x"], "there is no project 2"),
+        (["rekey", "2"], "there is no project 2"),
         (["add", "app"], "there is a project 'app' already"),
         (["add", " "], "has no name"),
         (["add", "x", "--base-url", "example.com"], "the base URL is"),

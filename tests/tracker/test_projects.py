@@ -46,6 +46,38 @@ def test_a_name_is_given_once(store: Store) -> None:
     assert projects.named(store, "shop") == made
 
 
+def test_a_project_gets_another_name_and_keeps_its_key(store: Store) -> None:
+    before = projects.add(store, "shop")
+    renamed = projects.rename(store, before.id, " blog ")
+    assert renamed == Project(before.id, "blog", before.public_key)
+    assert projects.rename(store, before.id, "blog") == renamed
+    assert projects.find(store, before.id) == renamed
+
+
+def test_a_name_that_is_taken_is_not_given_again(store: Store) -> None:
+    made = projects.add(store, "shop")
+    with pytest.raises(ConfigError, match="'app' already, number 1"):
+        projects.rename(store, made.id, "app")
+    assert projects.find(store, made.id) == made
+
+
+def test_a_project_gets_another_key_and_keeps_its_name(store: Store) -> None:
+    before = projects.add(store, "shop")
+    changed = projects.rekey(store, before.id)
+    assert (changed.id, changed.name) == (before.id, "shop")
+    assert len(changed.public_key) == 32
+    assert changed.public_key != before.public_key
+    assert projects.find(store, before.id) == changed
+
+
+@pytest.mark.parametrize("number", [-1, 0, 2, 2**63])
+def test_what_is_not_there_is_not_changed(store: Store, number: int) -> None:
+    with pytest.raises(ConfigError, match=f"there is no project {number}"):
+        projects.rename(store, number, "shop")
+    with pytest.raises(ConfigError, match=f"there is no project {number}"):
+        projects.rekey(store, number)
+
+
 @pytest.mark.parametrize(
     ("name", "problem"),
     [

@@ -55,6 +55,8 @@ class ProjectSetupPage:
 
     project: ProjectView
     snippets: tuple[Snippet, ...]
+    #: Why it could not be renamed.
+    problem: str = ""
 
 
 def project_list_page(
@@ -72,16 +74,19 @@ def project_list_page(
 
 
 def project_setup_page(
-    store: Store, project_id: int, base_url: str, now: float
+    store: Store, project_id: int, base_url: str, now: float, problem: str = ""
 ) -> ProjectSetupPage | None:
-    """Return the page that tells how to send to a project; None: no such project."""
+    """Return the page that tells how to send to a project; None: no such project.
+
+    :param problem: why it could not be renamed.
+    """
     project = projects.find(store, project_id)
     if project is None:
         return None
     with store.reading() as connection:
         (row,) = _rows(connection, project_id)
     view = _view(row, base_url, now)
-    return ProjectSetupPage(view, snippets_of(project, base_url))
+    return ProjectSetupPage(view, snippets_of(project, base_url), problem)
 
 
 def snippets_of(project: Project, base_url: str) -> tuple[Snippet, ...]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from flask import Blueprint, make_response, redirect, request, url_for
+from flask import Blueprint, Response, make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from ...access import Access
@@ -22,6 +22,7 @@ from .project_pages import project_list_page, project_setup_page
 from .reads import MAX_ID
 
 _LIST = "errtrack/project_list.html"
+_ONE = f"/projects/<int(max={MAX_ID}):project_id>"
 
 
 def add_projects(blueprint: Blueprint, store: Store, access: Access) -> None:
@@ -47,15 +48,33 @@ def add_projects(blueprint: Blueprint, store: Store, access: Access) -> None:
             return make_response(rendered(_LIST, access, page), 400)
         return redirect(url_for(".project", project_id=made.id), 303)
 
-    @blueprint.get(f"/projects/<int(max={MAX_ID}):project_id>", endpoint="project")
+    _add_one(blueprint, store, access)
+
+
+def _add_one(blueprint: Blueprint, store: Store, access: Access) -> None:
+    @blueprint.get(_ONE, endpoint="project")
     @guarded(access)
     @_with_base_url
     def project(base_url: str, project_id: int) -> ResponseReturnValue:
-        page = project_setup_page(store, project_id, base_url, time.time())
+        return set_up_page(base_url, project_id)
+
+    @blueprint.post(_ONE, endpoint="rename_project")
+    @guarded(access, "change")
+    @_with_base_url
+    def rename_project(base_url: str, project_id: int) -> ResponseReturnValue:
+        try:
+            projects.rename(store, project_id, request.form.get("name", ""))
+        except ConfigError as error:
+            return set_up_page(base_url, project_id, str(error))
+        return redirect(url_for(".project", project_id=project_id), 303)
+
+    def set_up_page(base_url: str, project_id: int, problem: str = "") -> Response:
+        page = project_setup_page(store, project_id, base_url, time.time(), problem)
         if page is None:
             text = f"There is no project {project_id} here."
             return message(404, "No such project", text)
-        return rendered("errtrack/project_setup.html", access, page)
+        text = rendered("errtrack/project_setup.html", access, page)
+        return make_response(text, 400 if problem else 200)
 
 
 def _with_base_url(view: Callable[..., ResponseReturnValue]) -> View:

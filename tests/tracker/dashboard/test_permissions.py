@@ -95,6 +95,7 @@ ROUTES: dict[str, Route] = {
     "POST /projects": Route(CHANGE, "/projects", {"name": "another"}),
     "POST /monitors/<monitor_id>": Route(CHANGE, "/monitors/1", {"action": "mute"}),
     "POST /alerts/retry": Route(CHANGE, "/alerts/retry"),
+    "POST /projects/<project_id>": Route(CHANGE, "/projects/1", {"name": "renamed"}),
     # It answers with the page itself.
     "POST /alerts/test": Route(May(403, 403, 200), "/alerts/test"),
     # The API, for scripts

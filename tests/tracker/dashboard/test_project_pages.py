@@ -36,6 +36,31 @@ def client(store: Store) -> FlaskClient:
     return dashboard(store).test_client()
 
 
+def test_a_project_is_renamed_on_its_page(store: Store, client: FlaskClient) -> None:
+    answer = client.post("/errtrack/projects/1", data={"name": " shop <b> "})
+    assert (answer.status_code, answer.location) == (303, "/errtrack/projects/1")
+    text = client.get(answer.location).text
+    assert "<h1>shop &lt;b&gt;</h1>" in text
+    assert 'value="shop &lt;b&gt;"' in text
+
+
+@pytest.mark.parametrize(
+    ("number", "name", "status", "told"),
+    [
+        (1, "", 400, "Not renamed: the project has no name"),
+        (1, "blog", 400, "there is a project &#39;blog&#39; already, number 2"),
+        (3, "shop", 404, "There is no project 3 here"),
+    ],
+)
+def test_a_name_that_cannot_be_is_refused(
+    store: Store, client: FlaskClient, number: int, name: str, status: int, told: str
+) -> None:
+    projects.add(store, "blog")
+    answer = client.post(f"/errtrack/projects/{number}", data={"name": name})
+    assert (answer.status_code, told in answer.text) == (status, True)
+    assert [one.name for one in projects.every(store)] == ["app", "blog"]
+
+
 def test_the_list_shows_name_dsn_and_counts_of_each(database_url: str) -> None:
     store = Store(database_url, now=lambda: NOW)
     shop = projects.add(store, "shop")
