@@ -7,6 +7,7 @@ say how to mend them. How an event is written stands in ``recording``.
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TypeVar, cast
@@ -177,8 +178,11 @@ class Store:
             return self._record_check_in(raw, project_id, make_safe)
         if item.type == "event":
             return self._record_event(raw, project_id, make_safe, sent_at)
-        report = report_of(raw) if item.type == "feedback" else raw
-        return self._record_report(report, project_id, make_safe)
+        if item.type == "feedback":
+            # Feedback about nothing is kept as well, under an id of its own.
+            raw.setdefault("event_id", uuid.uuid4().hex)
+            raw = report_of(raw)
+        return self._record_report(raw, project_id, make_safe)
 
     def _record_event(
         self,

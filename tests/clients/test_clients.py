@@ -126,16 +126,6 @@ def test_sentry_sdk(tracker: Tracker) -> None:
     assert_read_back(tracker, "KeyError", "price_of")
 
 
-def test_a_client_that_is_over_its_quota_sends_no_more(tmp_path: Path) -> None:
-    quota = Quota(per_minute=3, clock=Clock())
-    with tracker_in(tmp_path, quota) as tracker:
-        program = PROGRAMS / "sentry_python.py"
-        run(sys.executable, program, tracker.dsn, "2.", "5")
-        assert len(rows(tracker.site.store, event)) == 3
-        # Of the four that were too many it dropped all but the first by itself.
-        assert tracker.site.tallied()["refused", "quota"] == 1
-
-
 def test_sentry_sdk_1(tracker: Tracker) -> None:
     path = old_client("sentry-sdk-1")
     program = PROGRAMS / "sentry_python.py"
@@ -164,6 +154,22 @@ def test_sentry_node(tracker: Tracker) -> None:
     node_module("@sentry/node")
     run("node", PROGRAMS / "node.mjs", tracker.dsn)
     assert_read_back(tracker, "TypeError", "priceOf")
+
+
+@pytest.mark.parametrize("client", ["sentry-sdk", "@sentry/node"])
+def test_a_client_that_is_over_its_quota_sends_no_more(
+    tmp_path: Path, client: str
+) -> None:
+    with tracker_in(tmp_path, Quota(per_minute=3, clock=Clock())) as tracker:
+        if client == "sentry-sdk":
+            program = PROGRAMS / "sentry_python.py"
+            run(sys.executable, program, tracker.dsn, "2.", "5")
+        else:
+            node_module(client)
+            run("node", PROGRAMS / "node.mjs", tracker.dsn, "5")
+        assert len(rows(tracker.site.store, event)) == 3
+        # Of the four that were too many it dropped all but the first by itself.
+        assert tracker.site.tallied()["refused", "quota"] == 1
 
 
 @contextmanager

@@ -11,7 +11,11 @@ try {
 } catch (error) {
   Sentry.captureException(error);
 }
-const isSent = await Sentry.flush(20000);
+let isSent = await Sentry.flush(20000);
+for (let number = 0; number < Number(process.argv[3] ?? 0); number++) {
+  Sentry.captureMessage(`Message ${number}`);
+  isSent = (await Sentry.flush(20000)) && isSent;
+}
 process.exit(isSent ? 0 : 1);
 
 function priceOf(item) {

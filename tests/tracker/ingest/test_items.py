@@ -123,6 +123,15 @@ def test_what_people_write_is_stored_beside_its_event(
     assert told.group_id is not None
 
 
+def test_feedback_about_nothing_is_kept(any_site: Site) -> None:
+    said = {"contexts": {"feedback": {"message": "It is slow."}}}
+    response = any_site.send(("event", event()), ("feedback", said), event_id=OTHER_ID)
+    assert (response.status_code, response.json) == (200, {"id": EVENT_ID})
+    told = row(any_site.store, feedback)
+    assert (told.comments, told.group_id) == ("It is slow.", None)
+    any_site.assert_pages_work()
+
+
 def test_a_report_without_an_event_is_refused(site: Site) -> None:
     response = site.send(("user_report", {"comments": "x"}), ("event", event()))
     assert response.status_code == 400
