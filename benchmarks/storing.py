@@ -38,6 +38,8 @@ CLIENTS = 4
 #: So many different errors the events are of.
 ISSUES = (200, 1)
 _BATCH = 100
+_SQLITE = "SQLite"
+_BATCHED = f"SQLite, {_BATCH} at once"
 _INSERT = "INSERT INTO errtrack_event"
 
 #: What a tracker ran for an event: each statement, and what it was given.
@@ -133,15 +135,16 @@ class _Course:
         self._empty = folder / "empty.db"
         self._request_seconds: list[float] = []
         self._answers: dict[str, Counter[int]] = {}
-        self._cpu_seconds = 0.0
+        #: The processor's time for each event, by way and round.
+        self._cpu_seconds: dict[str, list[float]] = {}
         self._bytes = 0.0
 
     def run(self, rounds: int) -> Iterator[Row]:
         """Yield what was found."""
         transactions = self._written_down()
         ways: dict[str, Callable[[], float]] = {
-            "SQLite": lambda: self._alone(transactions, 1),
-            f"SQLite, {_BATCH} at once": lambda: self._alone(transactions, _BATCH),
+            _SQLITE: lambda: self._alone(_SQLITE, transactions, 1),
+            _BATCHED: lambda: self._alone(_BATCHED, transactions, _BATCH),
             "in-process": self._in_process,
             "HTTP": self._over_http,
         }
@@ -156,17 +159,17 @@ class _Course:
     def _found(self, rates: Rates) -> Iterator[Row]:
         kind = f"{len(self._samples)} issues" if len(self._samples) > 1 else "1 issue"
         for name, found in rates.items():
-            both = zip(found, rates["SQLite"], strict=True)
+            both = zip(found, rates[_SQLITE], strict=True)
             shares = [one / raw for one, raw in both]
             note = f"{median(found):,.0f}/s ({min(found):,.0f} … {max(found):,.0f})"
+            if name in self._cpu_seconds:
+                milliseconds = median(self._cpu_seconds[name]) * 1e3
+                note += f", {milliseconds:.2f} ms of the processor each"
             note = f"{note} {_told(self._answers.get(name, {}))}"
             yield f"{kind}: {name}: share", f"{median(shares):.3f}", note
         twentieths = quantiles([one * 1e3 for one in self._request_seconds], n=20)
         middle, slow = median(self._request_seconds) * 1e3, twentieths[-1]
         yield f"{kind}: HTTP: answer", f"{middle:.1f} ms", f"p95 {slow:.1f} ms"
-        sent = self._answers["HTTP"].total()
-        milliseconds = self._cpu_seconds / sent * 1e3
-        yield f"{kind}: HTTP: processor", f"{milliseconds:.2f} ms", "for each event"
         if len(self._samples) > 1:
             # Of one issue that storms most events are only counted.
             yield f"{kind}: on disk", f"{self._bytes / 1000:.1f} kB", "for each event"
@@ -193,11 +196,13 @@ class _Course:
         assert len(found) == self._events
         return found
 
-    def _alone(self, transactions: Sequence[Transaction], at_once: int) -> float:
+    def _alone(
+        self, name: str, transactions: Sequence[Transaction], at_once: int
+    ) -> float:
         connection = sqlite3.connect(self._copy(), isolation_level=None)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
-        started = time.perf_counter()
+        busy, started = time.process_time(), time.perf_counter()
         for number, statements in enumerate(transactions):
             if number % at_once == 0:
                 connection.execute("BEGIN IMMEDIATE")
@@ -209,6 +214,7 @@ class _Course:
             if number % at_once == at_once - 1 or number == len(transactions) - 1:
                 connection.execute("COMMIT")
         took = time.perf_counter() - started
+        self._note(name, time.process_time() - busy)
         connection.close()
         return len(transactions) / took
 
@@ -217,10 +223,11 @@ class _Course:
         store.check()
         items = self._items()
         with ThreadPoolExecutor(CLIENTS) as threads:
-            started = time.perf_counter()
+            busy, started = time.process_time(), time.perf_counter()
             for _ in threads.map(store.record, items):
                 pass
             took = time.perf_counter() - started
+        self._note("in-process", time.process_time() - busy)
         store.close()
         return len(items) / took
 
@@ -230,7 +237,7 @@ class _Course:
         with receiver.running(f"sqlite:///{path}") as running:
             busy = running.cpu_seconds()
             rate = self._rate("HTTP", running.dsn)
-            self._cpu_seconds += running.cpu_seconds() - busy
+            self._note("HTTP", running.cpu_seconds() - busy)
         # 200 means stored.
         assert _counted(path) - before == self._events
         self._bytes = (_size(path) - _size(self._empty)) / self._events
@@ -242,6 +249,9 @@ class _Course:
         if name == "HTTP":
             self._request_seconds += load.request_seconds
         return load.stored / load.seconds
+
+    def _note(self, name: str, cpu_seconds: float) -> None:
+        self._cpu_seconds.setdefault(name, []).append(cpu_seconds / self._events)
 
     def _items(self) -> list[Item]:
         samples, events = self._samples, self._events
