@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent.parent
+# apprise imports it before Python 3.13.
+NO_MATTER = "ignore:'imghdr' is deprecated:DeprecationWarning"
 CODE = "from flask_errtrack.cli.console import main; main(prog_name='errtrack')"
 
 
@@ -22,7 +24,7 @@ def started(
         if not name.startswith(("ERRTRACK_", "FLASK_"))
     }
     return subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", CODE, *arguments],
+        [sys.executable, "-W", "error", "-W", NO_MATTER, "-c", CODE, *arguments],
         cwd=folder,
         env={**kept, "PYTHONPATH": str(ROOT), **(environ or {})},
         text=True,
