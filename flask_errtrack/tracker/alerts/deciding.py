@@ -11,9 +11,7 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Select,
     and_,
-    func,
     insert,
     or_,
     select,
@@ -21,10 +19,10 @@ from sqlalchemy import (
     update,
 )
 
-from ...alert_rules import USUAL_HOURS, Rule
-from ..counting import HOUR_SECONDS, hour_of
-from ..schema import activity, alert, event, group, group_hour, issue
+from ...alert_rules import Rule
+from ..schema import activity, alert, issue
 from ..store import Store
+from .windows import Match, holding, possible
 
 #: Of what happened before, nobody is told any more: alerts were not wanted then.
 MAX_NEWS_AGE_SECONDS = 86400.0
@@ -33,9 +31,6 @@ BATCH_SIZE = 500
 # Any number: who decides about alerts in a PostgreSQL database holds this lock.
 _LOCK = 0x616C6572747321
 _RULE_OF = {"created": "new", "regressed": "regressed", "unmuted": "regressed"}
-
-#: A rule that holds, and for which issue.
-Match = tuple[Rule, int]
 
 
 def decide(store: Store, rules: Sequence[Rule], looks_back: bool = True) -> int:
@@ -49,8 +44,9 @@ def decide(store: Store, rules: Sequence[Rule], looks_back: bool = True) -> int:
     numbers = [rule for rule in rules if rule.kind not in _RULE_OF.values()]
     with store.reading() as connection:
         has_news = connection.scalar(select(activity.c.id).where(_is_news()).limit(1))
-        matches = _matches(connection, numbers, now) if looks_back else []
+        matches = possible(connection, numbers, now) if looks_back else []
         matches = _not_told_lately(connection, matches, now)
+        matches = holding(connection, matches, now)
     if has_news is None and not matches:
         return 0
     return store.write(lambda connection: _write(connection, rules, matches, now))
@@ -132,6 +128,8 @@ def _not_told_lately(
             and_(
                 alert.c.rule == rule.words,
                 alert.c.created_at > now - rule.cool_down_seconds,
+                # Not by a clock that was set back.
+                alert.c.created_at <= now,
             )
             for rule in rules
         )
@@ -142,76 +140,3 @@ def _not_told_lately(
     )
     told = {(row.rule, row.issue_id) for row in connection.execute(query)}
     return [match for match in found if (match[0].words, match[1]) not in told]
-
-
-def _matches(connection: Connection, rules: Iterable[Rule], now: float) -> list[Match]:
-    """The rules with numbers that hold now; a query or two each."""
-    found: list[Match] = []
-    for rule in rules:
-        if rule.kind == "spike":
-            found += _spikes(connection, rule, now)
-        else:
-            ids = connection.scalars(_in_window(rule, now)).all()
-            found += [(rule, issue_id) for issue_id in ids]
-    return found
-
-
-def _in_window(rule: Rule, now: float) -> Select[int]:
-    """The issues with so many events, or users, in the window of a rule."""
-    if rule.kind == "events":
-        number, total = func.count(), issue.c.event_count
-    else:
-        number, total = func.count(event.c.user_hash.distinct()), issue.c.user_count
-    return (
-        _events_since(now - rule.window_seconds)
-        # Most issues never had so many at all.
-        .where(total >= rule.threshold)
-        .having(number >= rule.threshold)
-    )
-
-
-def _spikes(connection: Connection, rule: Rule, now: float) -> list[Match]:
-    start = now - HOUR_SECONDS
-    query = (
-        _events_since(start)
-        .add_columns(func.count().label("events"), issue.c.first_seen)
-        .group_by(issue.c.first_seen)
-        .where(issue.c.first_seen < start)
-        .having(func.count() >= rule.min_events)
-    )
-    rows = connection.execute(query).all()
-    this_hour = hour_of(now)
-    before = (
-        select(group.c.issue_id, func.sum(group_hour.c.event_count))
-        .join(group, group.c.id == group_hour.c.group_id)
-        .where(
-            group.c.issue_id.in_([row.issue_id for row in rows]),
-            group_hour.c.hour >= this_hour - USUAL_HOURS,
-            group_hour.c.hour < this_hour,
-        )
-        .group_by(group.c.issue_id)
-    )
-    known = {row[0]: int(row[1]) for row in connection.execute(before)} if rows else {}
-    return [
-        (rule, row.issue_id)
-        for row in rows
-        if rule.is_spike(
-            row.events,
-            known.get(row.issue_id, 0),
-            (start - row.first_seen) / HOUR_SECONDS,
-        )
-    ]
-
-
-def _events_since(start: float) -> Select[int]:
-    return (
-        select(group.c.issue_id)
-        .join(event, event.c.group_id == group.c.id)
-        .join(issue, issue.c.id == group.c.issue_id)
-        .where(
-            event.c.received_at > start,
-            issue.c.last_seen > start,
-            issue.c.status == "unresolved",
-        )
-        .group_by(group.c.issue_id)
-    )
