@@ -58,7 +58,10 @@ class TagShare:
 
 @dataclass(frozen=True)
 class Report:
-    """What a person wrote; ``is_of_event`` if about the event that is shown."""
+    """What a person wrote; ``is_of_event`` if about the event that is shown.
+
+    ``event_id`` is empty if the event is not kept.
+    """
 
     id: int
     is_read: bool
@@ -254,7 +257,7 @@ def _report(row: Record, issue_title: str, event_id: str, now: float) -> Report:
         email=one_line(row.email) if row.name else "",
         comments=value(row.comments),
         time=moment(row.received_at, now),
-        event_id=row.event_id,
+        event_id=row.event_id if row.has_event else "",
         issue_id=row.issue_id,
         issue_title=one_line(issue_title),
         is_of_event=row.event_id == event_id,

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Connection,
     Select,
     and_,
+    exists,
     func,
     select,
 )
@@ -152,7 +153,12 @@ def reports_of_issue(
     Each row has ``reports``: how many there are in all.
     """
     query = (
-        select(schema.feedback, _group.issue_id, func.count().over().label("reports"))
+        select(
+            schema.feedback,
+            _group.issue_id,
+            _has_event(),
+            func.count().over().label("reports"),
+        )
         .join(schema.group, _group.id == _report.group_id)
         .where(_group.issue_id == issue_id)
         .order_by((_report.event_id == event_id).desc(), _report.received_at.desc())
@@ -168,7 +174,7 @@ def reports(
     :param is_read: only what somebody has read, or nobody yet; None: all.
     """
     query = (
-        select(schema.feedback, _group.issue_id, _issue.title)
+        select(schema.feedback, _group.issue_id, _issue.title, _has_event())
         .outerjoin(schema.group, _group.id == _report.group_id)
         .outerjoin(schema.issue, _issue.id == _group.issue_id)
         .order_by(_report.received_at.desc(), _report.id.desc())
@@ -176,6 +182,16 @@ def reports(
     if is_read is not None:
         query = query.where(_report.is_read == is_read)
     return connection.execute(query.limit(limit).offset(offset)).all()
+
+
+def _has_event() -> ColumnElement[bool]:
+    """Whether the event that feedback is about is kept."""
+    kept = exists().where(
+        _event.event_id == _report.event_id,
+        _event.project_id == _report.project_id,
+        _event.payload.is_not(None),
+    )
+    return kept.label("has_event")
 
 
 def report_counts(connection: Connection) -> dict[bool, int]:

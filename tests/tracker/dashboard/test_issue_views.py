@@ -188,6 +188,15 @@ def test_feedback_is_marked_as_read_and_put_aside(
         assert client.get(answer.headers["Location"]).status_code == 200
 
 
+def test_feedback_outlives_its_event_and_leads_to_the_issue_then(
+    client: FlaskClient, store: Store
+) -> None:
+    store.write(lambda connection: connection.execute(schema.event.delete()))
+    text = client.get(f"{HOME}feedback").text
+    assert re.findall(r'href="([^"]+)">KeyError', text) == [f"{HOME}issues/1"]
+    assert "I only wanted to pay." in client.get(f"{HOME}issues/1").text
+
+
 POSTS = [
     ("issues/change", {"issue": "1", "action": "resolve"}),
     ("issues/change", {"issue": "1", "action": "delete", "sure": "yes"}),
