@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from collections.abc import Callable, Mapping
 
 from flask import Blueprint, Response, request
@@ -134,14 +135,23 @@ def _body() -> bytes:
         body = read_bounded(request.stream) or request.get_data()
     except RequestEntityTooLarge:
         raise TooLarge("the body is larger than this app takes") from None
-    except (ClientDisconnected, OSError):
-        # Every server has its own error for chunks that are wrong.
+    except _errors_of_servers():
         raise Problem("the body ended too early, or in the middle of a chunk") from None
     length = request.content_length
     if length is not None and len(body) < length:
         # Not every server says so.
         raise Problem(f"the body ended after {len(body)} of {length} bytes")
     return body
+
+
+def _errors_of_servers() -> tuple[type[Exception], ...]:
+    """Return what servers raise where a body ends early, or has chunks that are wrong.
+
+    Only gunicorn has errors that are nothing else.
+    """
+    gunicorn = sys.modules.get("gunicorn.http.errors")
+    own = () if gunicorn is None else (gunicorn.ParseException,)
+    return (ClientDisconnected, OSError, ValueError, *own)
 
 
 def _read_event(body: bytes) -> Reading:

@@ -14,6 +14,10 @@ import brotli
 import pytest
 from backports import zstd
 from flask import request
+from gunicorn.http.errors import (  # type: ignore[import-untyped]
+    InvalidChunkSize,
+    NoMoreData,
+)
 from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
@@ -235,6 +239,28 @@ def test_a_body_that_is_shorter_than_it_says_is_refused(
     environ = {"CONTENT_LENGTH": length, "wsgi.input_terminated": not is_told}
     assert status_of(site, io.BytesIO(body()), **environ).startswith("400")
     assert event_ids(site.store) == []
+
+
+class Broken(Endless):
+    """A stream in which a server finds what it cannot read."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+    def readinto(self, buffer: Any) -> int:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    "error", [InvalidChunkSize(b"zz"), NoMoreData(), OSError("gone"), ValueError("zz")]
+)
+def test_a_body_that_no_server_can_read_is_refused(
+    site: Site, error: Exception
+) -> None:
+    chunked = {"wsgi.input_terminated": True}
+    assert status_of(site, Broken(error), **chunked).startswith("400")
+    assert site.tallied() == {("refused", "malformed"): 1}
 
 
 def test_the_limit_of_the_app_holds_as_well(site: Site) -> None:
