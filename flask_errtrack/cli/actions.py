@@ -29,7 +29,7 @@ _issue_ids = click.argument("issue_ids", type=int, nargs=-1, required=True)
 @click.option(
     "--in-next-release",
     is_flag=True,
-    help="Only a release that is not known yet reopens them.",
+    help="Only a later release than the newest known now reopens them.",
 )
 @with_appcontext
 def resolve_command(issue_ids: tuple[int, ...], in_next_release: bool) -> None:

@@ -17,8 +17,8 @@ from flask_errtrack.tracker import actions, merging, schema
 from flask_errtrack.tracker.schema import activity, group, issue
 from flask_errtrack.tracker.store import Store
 
-from .samples import NOW
-from .stores import Clock, broken, item, record_meanwhile, row, rows
+from .samples import NOW, event_id
+from .stores import Clock, broken, item, record_meanwhile, report, row, rows
 
 #: An event: in which of three places, and who met it.
 Happening = tuple[int, str | None]
@@ -268,7 +268,8 @@ def test_nothing_breaks_while_issues_are_deleted(store: Store) -> None:
         actions.delete_issues(store, [one.id for one in rows(store, issue)])
 
     def record(number: int) -> None:
-        happen(store, number % 2)
+        happen(store, number % 2, event_id=event_id(number))
+        store.record(report(event_id(number)))
 
     record_meanwhile(change, record)
     assert_exact(store)
