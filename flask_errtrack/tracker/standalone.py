@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import hmac
 import os
+import time
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +38,8 @@ DEFAULT_DATABASE_URL = "sqlite:///errtrack.db"
 #: Where the tracker's own errors are kept.
 OWN_PROJECT = "ErrTrack"
 MIN_PASSWORD_LENGTH = 12
+#: So many wrong passwords may come from one address in a minute.
+MAX_GUESSES = 20
 
 _PACKAGE = __name__.partition(".")[0]
 _PROXIES = number(0, 10, whole=True)
@@ -161,7 +166,7 @@ def _checked(name: str, value: Any, check: Check) -> Any:
 
 
 def _secret(min_length: int) -> Check:
-    """A text that is too long to be guessed: nothing slows down who tries."""
+    """A text that is too long to be guessed."""
 
     def check(value: Any) -> str:
         if not isinstance(value, str) or len(value) < min_length:
@@ -200,19 +205,46 @@ class _Person(UserMixin):  # type: ignore[misc]
         self.id = self.name = name
 
 
+class Guesses:
+    """Counts wrong passwords, each process its own, so that nobody can try many.
+
+    :param clock: in seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._since = clock()
+        self._wrong: Counter[str] = Counter()
+
+    def are_too_many(self, address: str) -> bool:
+        """Tell whether no more passwords from an address are looked at for now."""
+        if self._clock() - self._since > 60:
+            self._since, self._wrong = self._clock(), Counter()
+        return self._wrong[address] >= MAX_GUESSES
+
+    def add(self, address: str) -> None:
+        """Count a wrong one."""
+        self._wrong[address] += 1
+
+
 def _ask_for(app: Flask, password: str, rule: Any) -> None:
     """Let a browser ask for the password where a page is closed."""
     login = LoginManager(app)
     access = Access(lambda: [app.secret_key or ""], rule)
+    guesses = Guesses()
 
     def load(request: Request) -> _Person | None:
         given = request.authorization
-        if given is None or given.type != "basic":
+        address = request.remote_addr or ""
+        if given is None or given.type != "basic" or guesses.are_too_many(address):
             return None
         is_right = hmac.compare_digest(
             (given.password or "").encode(), password.encode()
         )
-        return _Person((given.username or "").strip()[:100]) if is_right else None
+        if not is_right:
+            guesses.add(address)
+            return None
+        return _Person((given.username or "").strip()[:100])
 
     login.request_loader(load)
 

@@ -17,10 +17,11 @@ from flask_errtrack.composition import dismantle
 from flask_errtrack.errors import ConfigError
 from flask_errtrack.host import KEYS_KEY, TRACKER_KEY
 from flask_errtrack.tracker import create_app, projects, schema
+from flask_errtrack.tracker.standalone import MAX_GUESSES, Guesses
 from flask_errtrack.tracker.store import Store
 
 from .samples import PageClient
-from .stores import rows
+from .stores import Clock, rows
 
 MakeTracker = Callable[..., Flask]
 PASSWORD = "correct horse battery"
@@ -122,6 +123,32 @@ def test_another_site_cannot_use_the_password_of_the_browser(make: MakeTracker) 
     answer = app.test_client().post("/projects", data={"name": "x"}, headers=headers)
     assert answer.status_code == 403
     assert len(projects.every(store_of(app))) == 1
+
+
+def test_who_guesses_too_often_is_not_let_in_for_a_while(make: MakeTracker) -> None:
+    browser = make(password=PASSWORD).test_client()
+
+    def status(password: str, address: str = "203.0.113.9") -> int:
+        environ = {"REMOTE_ADDR": address}
+        headers = basic(password)
+        return browser.get("/", headers=headers, environ_base=environ).status_code
+
+    assert status(PASSWORD) == 200
+    for number in range(MAX_GUESSES):
+        assert status(f"guess {number}") == 401
+    assert status(PASSWORD) == 401
+    assert status(PASSWORD, "203.0.113.10") == 200
+
+
+def test_after_a_minute_one_may_guess_again() -> None:
+    clock = Clock()
+    guesses = Guesses(clock)
+    for _ in range(MAX_GUESSES):
+        assert not guesses.are_too_many("here")
+        guesses.add("here")
+    assert guesses.are_too_many("here")
+    clock.seconds += 61
+    assert not guesses.are_too_many("here")
 
 
 def test_who_gave_a_name_is_known_by_it(make: MakeTracker) -> None:
