@@ -30,8 +30,10 @@ BASE = envelope(
         ("attachment", b"\x00\n\xff"),
         ("check_in", {"monitor_slug": "nightly", "status": "ok", "duration": 1}),
         ("event", {"exception": [{"type": "KeyError", "value": "x"}]}),
+        ("feedback", {"contexts": {"feedback": {"message": "It is slow."}}}),
     ],
     dsn=f"http://{'0' * 32}@localhost/1",
+    sent_at="2026-03-01T12:00:00Z",
 )
 PIECES = st.one_of(
     st.binary(max_size=4),
