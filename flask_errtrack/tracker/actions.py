@@ -1,8 +1,8 @@
 """What people do with issues: finish them, put them aside, delete them, write notes.
 
 Each action is one write transaction over any number of issues (to delete them, one
-each), and stands in their history. Locks groups first, then issues, each in ascending
-order, as ``recording`` does. How issues become one stands in ``merging``.
+each), and stands in their history. Locks projects first, then groups, then issues, each
+in ascending order, as ``recording`` does. How issues become one stands in ``merging``.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from .schema import (
     group_user,
     issue,
     merged_issue,
+    project,
 )
 from .store import Store
 from .versions import newest_release
@@ -205,11 +206,9 @@ def mark_feedback(store: Store, feedback_id: int, is_read: bool) -> bool:
 
     :raises StoreError: if the database cannot be used now.
     """
-    statement = (
-        update(feedback).where(feedback.c.id == feedback_id).values(is_read=is_read)
-    )
-    found = store.write(lambda connection: connection.execute(statement))
-    return found.rowcount > 0
+    found = feedback.c.id == feedback_id
+    statement = update(feedback).where(found).values(is_read=is_read)
+    return store.write(lambda connection: connection.execute(statement).rowcount > 0)
 
 
 def ids_of(numbers: Iterable[int]) -> list[int]:
@@ -227,7 +226,15 @@ def ids_of(numbers: Iterable[int]) -> list[int]:
 
 
 def lock_groups(connection: Connection, issue_ids: Sequence[int]) -> None:
-    """Hold the groups of issues: no event is counted in them until the end."""
+    """Hold the groups of issues: no event is counted in them until the end.
+
+    First their projects, so that none of the issues gets another group meanwhile.
+    """
+    of_issues = select(issue.c.project_id).where(issue.c.id.in_(_possible(issue_ids)))
+    held = (
+        select(project.c.id).where(project.c.id.in_(of_issues)).order_by(project.c.id)
+    )
+    connection.execute(held.with_for_update(key_share=True)).all()
     query = select(group.c.id).where(group.c.issue_id.in_(_possible(issue_ids)))
     connection.execute(query.order_by(group.c.id).with_for_update()).all()
 

@@ -23,7 +23,7 @@ from .grouping import (
     search_text_of,
     title_of,
 )
-from .schema import group, group_tag, issue
+from .schema import group, group_tag, issue, project
 from .statements import Prepared, insert_of
 
 _FACTS = ("title", "culprit", "level", "environment", "release")
@@ -155,6 +155,9 @@ def _issue_with_edited_line(connection: Connection, arrival: Arrival) -> int | N
     is_new_to_it = releases and version[:MAX_TAG_LENGTH] not in releases
     if not is_new_to_it:
         return None
+    # Held by who merges issues or deletes them, and must know all their groups.
+    held = select(project.c.id).where(project.c.id == arrival.project_id)
+    connection.execute(held.with_for_update(key_share=True))
     # Merged into another one or deleted meanwhile, it is gone.
     wanted = select(issue.c.id).where(issue.c.id == same_place[0].issue_id)
     return connection.scalar(wanted.with_for_update())

@@ -2,7 +2,7 @@
 
 Upserts only: what might exist is never looked for and then made, so any number of
 processes can do this at once. Rows are locked in one order, release, group, issue,
-person, which is why writers cannot block each other in a circle.
+person, event, which is why writers cannot block each other in a circle.
 """
 
 from __future__ import annotations

@@ -122,6 +122,9 @@ def test_no_two_writers_wait_for_each_other(clock: Clock) -> None:
 
     def record(number: int) -> None:
         happen(store, f"user {number % 5}", number % 4)
+        # An edited line, whose group comes to an issue that may be merged just now.
+        edited = broken(function=f"place_{number % 4}", line=f"line_{number // 2}()")
+        store.record(item(release=f"{number // 4}", exception={"values": [edited]}))
 
     record_meanwhile(change, record)
     # What a connection has counted is written down at its end.
