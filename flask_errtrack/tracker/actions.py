@@ -19,8 +19,8 @@ from ..errors import ActionError
 from ..words import count, duration, one_line, visible
 from . import history
 from .retention import BATCH_SIZE, delete_events
+from .rows import Record, can_be_id
 from .schema import (
-    MAX_ID,
     activity,
     alert,
     event,
@@ -39,8 +39,6 @@ from .versions import newest_release
 logger = logging.getLogger("flask_errtrack")
 
 Status = Literal["unresolved", "resolved", "muted"]
-# A row of SQLAlchemy; how it is typed differs between 2.0 and 2.1.
-Record = Any
 
 #: So many issues can be changed at once.
 MAX_ISSUES = 1000
@@ -290,8 +288,7 @@ def _changed(wanted: Sequence[int], found: Sequence[int]) -> Changed:
 
 
 def _possible(issue_ids: Sequence[int]) -> list[int]:
-    # A database refuses to compare with what no id can be.
-    return [number for number in issue_ids if 0 < number <= MAX_ID]
+    return [number for number in issue_ids if can_be_id(number)]
 
 
 def _until_words(seconds: float | None, events: int | None, users: int | None) -> str:

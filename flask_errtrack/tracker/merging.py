@@ -14,8 +14,9 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from ..errors import ActionError
 from ..words import one_line
 from . import history
-from .actions import Record, ids_of, lock_groups, lock_issues, signed
-from .schema import MAX_ID, activity, alert, group, group_user, issue, merged_issue
+from .actions import ids_of, lock_groups, lock_issues, signed
+from .rows import Record, can_be_id
+from .schema import activity, alert, group, group_user, issue, merged_issue
 from .store import Store
 
 #: What an issue shows of its newest event, and every group knows of its own.
@@ -178,7 +179,7 @@ def _groups_of(connection: Connection, issue_id: int) -> list[Record]:
 def _issue_of(connection: Connection, group_id: int) -> int:
     query = select(group.c.issue_id).where(group.c.id == group_id)
     issue_id: int | None = None
-    if 0 < group_id <= MAX_ID:
+    if can_be_id(group_id):
         issue_id = connection.scalar(query)
     if issue_id is None:
         raise ActionError(f"There is no group {group_id}.")

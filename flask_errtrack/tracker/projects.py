@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from ..errors import ConfigError
+from .rows import can_be_id
 from .schema import project
 from .statements import Prepared
 from .store import Store
@@ -21,8 +22,6 @@ from .store import Store
 MAX_NAME_LENGTH = 200
 #: The app that the tracker lives in; of a tracker of its own, the tracker itself.
 HOME_ID = 1
-# The highest number that a database takes for an id.
-_MAX_ID = 2**63 - 1
 _KEY_BYTES = 16
 # Asked at each request of an SDK.
 _FIND = Prepared(lambda _: select(project).where(project.c.id == bindparam("of_id")))
@@ -43,7 +42,7 @@ def find(store: Store, project_id: int) -> Project | None:
 
     :raises StoreError: if the database cannot be used now.
     """
-    if not _can_be(project_id):
+    if not can_be_id(project_id):
         return None
     with store.reading() as connection:
         rows = _FIND.run(connection, {"of_id": project_id})
@@ -186,7 +185,7 @@ def _by_name(connection: Connection, name: str) -> Any:
 def _changed(connection: Connection, project_id: int, **values: str) -> Any:
     is_it = project.c.id == project_id
     changed = update(project).where(is_it).values(**values).returning(project)
-    row = connection.execute(changed).one_or_none() if _can_be(project_id) else None
+    row = connection.execute(changed).one_or_none() if can_be_id(project_id) else None
     if row is None:
         raise ConfigError(f"there is no project {project_id}")
     return row
@@ -200,10 +199,6 @@ def _taken(row: Any) -> ConfigError:
     return ConfigError(
         f"there is a project {row.name!r} already, number {row.id}; choose another name"
     )
-
-
-def _can_be(project_id: int) -> bool:
-    return 0 < project_id <= _MAX_ID
 
 
 def _project(row: Any) -> Project:

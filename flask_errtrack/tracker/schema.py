@@ -35,8 +35,6 @@ metadata = MetaData(
 
 # SQLite makes a column the row id, which counts by itself, only as INTEGER.
 Id = BigInteger().with_variant(Integer, "sqlite")
-#: The highest number that an id can have.
-MAX_ID = 2**63 - 1
 
 #: An app that sends events here. Project 1 is the app that the tracker lives in.
 project = Table(

@@ -1,7 +1,7 @@
-"""The tracker's rows as other programs see them, in the API and in an export.
+"""The tracker's rows as other programs see them: API, export and command line.
 
-Plain dicts, ready for JSON; times are RFC 3339 UTC. Whoever changes a name here
-breaks somebody's script.
+Plain dicts, ready for JSON; times are RFC 3339 UTC, texts are as they came. Whoever
+changes a name here breaks somebody's script.
 """
 
 from __future__ import annotations
@@ -11,10 +11,21 @@ import zlib
 from typing import Any
 
 from ..words import rfc3339
+from .rows import Record
 
 Shape = dict[str, Any]
-# A row of SQLAlchemy; how it is typed differs between 2.0 and 2.1.
-Record = Any
+
+_SUMMARY = (
+    "id",
+    "title",
+    "culprit",
+    "level",
+    "status",
+    "events",
+    "users",
+    "first_seen",
+    "last_seen",
+)
 
 
 def project_shape(row: Record) -> Shape:
@@ -40,6 +51,16 @@ def issue_shape(row: Record) -> Shape:
         "release": row.release,
         "first_release": row.first_release,
     }
+
+
+def issue_summary(row: Record) -> Shape:
+    """Describe an issue as the command line lists it.
+
+    One that is unresolved, and was resolved before, has the status ``regressed``.
+    """
+    shape = issue_shape(row)
+    status = "regressed" if row.is_regressed else row.status
+    return {name: shape[name] for name in _SUMMARY} | {"status": status}
 
 
 def group_shape(row: Record) -> Shape:

@@ -7,14 +7,11 @@ rows of releases, and nothing of what is decided by their order.
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from sqlalchemy import Connection, select
 
+from .rows import Record
 from .schema import release
-
-# A row of SQLAlchemy; how it is typed differs between 2.0 and 2.1.
-Record = Any
 
 #: So many of the versions seen last can be the newest.
 _MAX_RECENT = 100

@@ -8,7 +8,8 @@ import pytest
 
 from flask_errtrack.errors import ActionError
 from flask_errtrack.tracker import actions, projects, schema
-from flask_errtrack.tracker.schema import MAX_ID, activity, issue
+from flask_errtrack.tracker.rows import MAX_ID
+from flask_errtrack.tracker.schema import activity, issue
 from flask_errtrack.tracker.store import Store
 
 from .samples import NOW, event_id

@@ -7,13 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ...words import Moment, Value, moment, one_line, value
 from ..history import Kind
-
-# A row of SQLAlchemy; how it is typed differs between 2.0 and 2.1.
-Record = Any
+from ..rows import Record
 
 #: A note is shown whole.
 _MAX_NOTE_LENGTH = 4000

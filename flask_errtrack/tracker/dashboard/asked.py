@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, and_, false
 from ...errors import SearchError
 from .. import schema
 from ..counting import HOUR_SECONDS, hour_of
+from ..rows import can_be_id
 from ..search.conditions import issues_condition
 from ..search.language import parse
 from ..search.terms import Query
@@ -105,7 +106,7 @@ def asked_of(
         _known(sort, SORTS, "now"),
         _known(period, PERIODS, ""),
         page_number(page),
-        project if project is None or 0 < project <= schema.MAX_ID else None,
+        project if project is not None and can_be_id(project) else None,
     )
 
 

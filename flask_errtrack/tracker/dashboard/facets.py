@@ -12,9 +12,9 @@ from operator import attrgetter
 
 from ...words import one_line
 from ..counting import OTHER_VALUES, TAG_FIELDS
+from ..rows import Record
 from ..search.language import tag_key
 from ..search.terms import Query
-from .issue_view import Record
 
 _MAX_KEYS = 10
 _MAX_LABEL_LENGTH = 60

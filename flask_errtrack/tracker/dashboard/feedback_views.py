@@ -9,10 +9,10 @@ from flask.typing import ResponseReturnValue
 
 from ...access import Access
 from ..actions import mark_feedback
+from ..rows import ID_IN_RULE
 from ..store import Store
 from . import pages
 from .answers import guarded, message, rendered, way_back
-from .reads import MAX_ID
 
 
 def add_feedback(blueprint: Blueprint, store: Store, access: Access) -> None:
@@ -27,7 +27,7 @@ def add_feedback(blueprint: Blueprint, store: Store, access: Access) -> None:
         return rendered("errtrack/feedback_list.html", access, page)
 
     @blueprint.post(
-        f"/feedback/<int(max={MAX_ID}):feedback_id>/read", endpoint="read_feedback"
+        f"/feedback/<{ID_IN_RULE}:feedback_id>/read", endpoint="read_feedback"
     )
     @guarded(access, "change")
     def read_feedback(feedback_id: int) -> ResponseReturnValue:

@@ -13,10 +13,9 @@ from sqlalchemy import ColumnElement, Connection, and_, case, func, select
 
 from .. import schema
 from ..counting import OTHER_VALUES
+from ..rows import Record
 from .trend import DAY_HOURS
 
-# A row of SQLAlchemy; how it is typed differs between 2.0 and 2.1.
-Record = Any
 Sort = Literal["now", "last_seen", "first_seen", "events", "users"]
 
 # One more person weighs as much as so many more events.
@@ -35,7 +34,8 @@ _user = schema.group_user.c
 _person = schema.person.c
 _release = schema.release.c
 
-_ORDERS: Mapping[Sort, ColumnElement[Any]] = {
+#: The orders for which nothing has to be counted.
+ORDERS: Mapping[Sort, ColumnElement[Any]] = {
     "last_seen": _issue.last_seen,
     "first_seen": _issue.first_seen,
     "events": _issue.event_count,
@@ -75,7 +75,7 @@ def issues(
         query = select(schema.issue).join(found, found.c.id == _issue.id)
         order = _weight(found.c.events) if sort == "now" else found.c.events
     else:
-        query, order = select(schema.issue).where(condition), _ORDERS[sort]
+        query, order = select(schema.issue).where(condition), ORDERS[sort]
     query = query.order_by(order.desc(), _issue.last_seen.desc(), _issue.id.desc())
     return connection.execute(query.limit(limit).offset(offset)).all()
 

@@ -11,7 +11,7 @@ from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from ...access import Access
-from ..schema import MAX_ID
+from ..rows import ID_IN_RULE
 from ..store import Store
 from .answers import guarded, message, rendered
 from .asked import USUAL_QUERY
@@ -19,8 +19,7 @@ from .issue_list import issue_list_page
 from .people import user_page
 from .releases import release_list_page, release_page
 
-# A higher number is no project's, and too high for a database.
-_PROJECT = f"<int(max={MAX_ID}):project_id>"
+_PROJECT = f"<{ID_IN_RULE}:project_id>"
 _USER_HASH = "<string(length=40):user_hash>"
 
 

@@ -15,15 +15,17 @@ from sqlalchemy import Connection, and_
 from ...words import count, one_line
 from .. import schema
 from ..counting import hour_of
+from ..rows import Record
 from ..search.conditions import issues_condition, unknown_words
 from ..search.language import parse
 from ..search.terms import State
+from ..shapes import Shape, issue_summary
 from ..store import Store
 from . import find_reads, reads, trend
 from .asked import PERIODS, SORTS, USUAL_QUERY, Asked, Period, asked_of
 from .facets import Facet, facets_of
-from .find_reads import Record, Sort
-from .issue_view import IssueView, issue_dict, issue_view
+from .find_reads import Sort
+from .issue_view import IssueView, issue_view
 from .paging import PAGE_SIZE, Menu, Option, Paging, paging_of
 
 _TABS: tuple[State | Literal[""], ...] = (
@@ -140,7 +142,7 @@ def issue_rows(
     limit: int = PAGE_SIZE,
     project: int | None = None,
     now: float,
-) -> list[dict[str, Any]]:
+) -> list[Shape]:
     """Return issues as JSON-ready dicts, what breaks most people now first.
 
     The texts are as they came: whoever prints them makes controls visible.
@@ -154,7 +156,7 @@ def issue_rows(
         condition = and_(condition, schema.issue.c.project_id == project)
     with store.reading() as connection:
         found = find_reads.issues(connection, condition, "now", hour_of(now), limit)
-    return [issue_dict(row) for row in found]
+    return [issue_summary(row) for row in found]
 
 
 def _found(connection: Connection, asked: Asked, now: float) -> Sequence[Record]:

@@ -8,12 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from ...words import Moment, moment, one_line, rfc3339
-
-# A row of SQLAlchemy; how it is typed differs between 2.0 and 2.1.
-Record = Any
+from ...words import Moment, moment, one_line
+from ..rows import Record
 
 #: An issue is marked as new for so long.
 NEW_SECONDS = 24 * 3600
@@ -71,22 +68,3 @@ def issue_view(row: Record, projects: Mapping[int, str], now: float) -> IssueVie
         project_id=row.project_id,
         project=one_line(project, 60),
     )
-
-
-def issue_dict(row: Record) -> dict[str, Any]:
-    """Return an issue as the command line's JSON has it; times are RFC 3339 UTC.
-
-    The texts are as they came: whoever prints them makes controls visible. An
-    unresolved issue that was resolved before has the status ``regressed``.
-    """
-    return {
-        "id": row.id,
-        "title": row.title,
-        "culprit": row.culprit,
-        "level": row.level,
-        "status": "regressed" if row.is_regressed else row.status,
-        "events": row.event_count,
-        "users": row.user_count,
-        "first_seen": rfc3339(row.first_seen),
-        "last_seen": rfc3339(row.last_seen),
-    }

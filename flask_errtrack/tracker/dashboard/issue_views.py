@@ -16,13 +16,13 @@ from flask.typing import ResponseReturnValue
 from ...access import Access
 from ...errors import ActionError
 from .. import actions, merging
+from ..rows import ID_IN_RULE
 from ..store import Store
 from . import pages
 from .answers import guarded, message, rendered, way_back
-from .reads import MAX_ID, merged_into
+from .reads import merged_into
 
-# A higher number is no issue's, and too high for a database.
-ISSUE_URL = f"/issues/<int(max={MAX_ID}):issue_id>"
+ISSUE_URL = f"/issues/<{ID_IN_RULE}:issue_id>"
 
 Act = Callable[[Store, list[int], str], Any]
 

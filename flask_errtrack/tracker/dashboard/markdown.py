@@ -25,7 +25,7 @@ _BACKTICKS = re.compile("`+")
 def event_as_markdown(event: Mapping[str, Any], issue: Mapping[str, Any] | None) -> str:
     """Return an event as Markdown.
 
-    :param issue: its issue as ``issue_rows`` has it, if known.
+    :param issue: its issue as ``issue_summary`` has it, if known.
     """
     time = seconds_of(event.get("timestamp")) or 0.0
     view = event_view(event, one_line(event.get("event_id") or ""), time, time)

@@ -10,12 +10,12 @@ from flask.typing import ResponseReturnValue
 from ...access import Access
 from ...errors import ActionError
 from .. import monitor_actions
+from ..rows import ID_IN_RULE
 from ..store import Store
 from .answers import guarded, message, rendered
 from .monitor_pages import monitor_list_page, monitor_page
-from .reads import MAX_ID
 
-_MONITOR_URL = f"/monitors/<int(max={MAX_ID}):monitor_id>"
+_MONITOR_URL = f"/monitors/<{ID_IN_RULE}:monitor_id>"
 
 
 def add_monitors(blueprint: Blueprint, store: Store, access: Access) -> None:

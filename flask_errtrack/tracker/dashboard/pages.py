@@ -14,22 +14,22 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from operator import attrgetter
-from typing import Any
 
 from sqlalchemy import Connection
 
 from ...words import Moment, Value, moment, one_line, value
 from ..counting import MAX_TAG_LENGTH, OTHER_VALUES, hour_of
+from ..rows import Record
 from ..search.language import tag_key
 from ..search.terms import term_text
+from ..shapes import Shape, content_of, issue_summary
 from ..store import Store
 from . import reads, trend
 from .activity import Happening, happenings
 from .event_view import EventView, event_view
 from .facets import share_words
-from .issue_view import IssueView, issue_dict, issue_view
+from .issue_view import IssueView, issue_view
 from .paging import PAGE_SIZE, Option, Paging, page_number, paging_of
-from .reads import Record
 
 _MAX_TAG_VALUES = 4
 # What the list of feedback can show: what was read, what was not, or both.
@@ -144,10 +144,8 @@ def event_page(store: Store, event_id: str, now: float) -> IssuePage | None:
         return _page(connection, issue, event, now) if issue else None
 
 
-def find_event(
-    store: Store, event_or_issue: str
-) -> tuple[dict[str, Any], dict[str, Any] | None] | None:
-    """Return an event and its issue, as ``issue_rows`` has it.
+def find_event(store: Store, event_or_issue: str) -> tuple[Shape, Shape | None] | None:
+    """Return an event and its issue, as ``issue_summary`` has it.
 
     :param event_or_issue: an event id, or the number of an issue, which means
         its newest event.
@@ -160,7 +158,7 @@ def find_event(
         if event is None:
             return None
         issue = reads.issue(connection, event.issue_id) if event.issue_id else None
-    return reads.unpacked(event), issue_dict(issue) if issue else None
+    return content_of(event), issue_summary(issue) if issue else None
 
 
 def feedback_list_page(
@@ -196,7 +194,7 @@ def _page(
     since = hour_of(now) - trend.TREND_DAYS * trend.DAY_HOURS
     hours = reads.hours(connection, [issue.id], since)
     event_id = event.event_id if event else ""
-    content = reads.unpacked(event) if event else {}
+    content = content_of(event) if event else {}
     reports = reads.reports_of_issue(connection, issue.id, event_id)
     related = reads.related_issues(connection, issue.id)
     return IssuePage(

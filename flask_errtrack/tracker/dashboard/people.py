@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...words import Moment, moment, one_line
+from ..rows import Record
 from ..search.terms import term_text
 from ..store import Store
 from . import find_reads, reads
-from .find_reads import Record
 from .issue_view import IssueView, issue_view
 from .paging import PAGE_SIZE, Paging, page_number, paging_of
 

@@ -16,13 +16,13 @@ from flask.typing import ResponseReturnValue
 from ...access import Access
 from ...errors import ConfigError
 from .. import projects
+from ..rows import ID_IN_RULE
 from ..store import Store
 from .answers import View, guarded, message, rendered
 from .project_pages import project_list_page, project_setup_page
-from .reads import MAX_ID
 
 _LIST = "errtrack/project_list.html"
-_ONE = f"/projects/<int(max={MAX_ID}):project_id>"
+_ONE = f"/projects/<{ID_IN_RULE}:project_id>"
 
 
 def add_projects(blueprint: Blueprint, store: Store, access: Access) -> None:

@@ -1,13 +1,10 @@
 """The queries behind the pages: rows in, rows out, on an open connection.
 
-Owns the SQL of reading and the unpacking of payloads. Each function is one
-query, however many issues or events there are.
+Each function is one query, however many issues or events there are.
 """
 
 from __future__ import annotations
 
-import json
-import zlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -22,11 +19,8 @@ from sqlalchemy import (
 )
 
 from .. import schema
+from ..rows import Record
 
-# A row of SQLAlchemy; how it is typed differs between 2.0 and 2.1.
-Record = Any
-
-MAX_ID = schema.MAX_ID
 _MAX_TAGS = 200
 _MAX_RELATED = 5
 _MAX_REPORTS = 20
@@ -198,12 +192,6 @@ def report_counts(connection: Connection) -> dict[bool, int]:
     """Return how much feedback was read, and how much not."""
     query = select(_report.is_read, func.count()).group_by(_report.is_read)
     return {row[0]: row[1] for row in connection.execute(query)}
-
-
-def unpacked(row: Record) -> dict[str, Any]:
-    """Return the event inside a row of the event table."""
-    found: dict[str, Any] = json.loads(zlib.decompress(row.payload))
-    return found
 
 
 def groups(connection: Connection, issue_id: int) -> Sequence[Record]:

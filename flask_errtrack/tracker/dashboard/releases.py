@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...words import Moment, moment, one_line
-from ..schema import MAX_ID
+from ..rows import can_be_id
 from ..search.terms import term_text
 from ..store import Store
 from . import find_reads, reads
@@ -75,7 +75,7 @@ def release_list_page(
     :raises StoreError: if the tracker's database cannot be used.
     """
     page = page_number(page)
-    if project is not None and not 0 < project <= MAX_ID:
+    if project is not None and not can_be_id(project):
         project = None
     with store.reading() as connection:
         found = find_reads.releases(

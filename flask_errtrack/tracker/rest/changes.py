@@ -11,7 +11,7 @@ from typing import Any
 from flask import Blueprint, Response
 
 from .. import actions, merging
-from ..schema import MAX_ID
+from ..rows import MAX_ID, can_be_id
 from ..shapes import Shape
 from ..store import Store
 from .answers import Fault, Keys, answering, body, known_issue
@@ -110,6 +110,6 @@ def _number(given: Any, name: str) -> int:
     # True is an int, too.
     if isinstance(given, bool) or not isinstance(given, int):
         raise Fault(400, f"{name} has {given!r:.60}; expected a number")
-    if not 0 < given <= MAX_ID:
+    if not can_be_id(given):
         raise Fault(400, f"{name} has {given!r:.60}; expected 1 to {MAX_ID}")
     return given

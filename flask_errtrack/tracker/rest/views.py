@@ -5,15 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flask import Blueprint, Response, request, url_for
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, and_, select
 
-from .. import schema
-from ..dashboard import reads
-from ..schema import MAX_ID
+from .. import projects, schema
+from ..counting import hour_of
+from ..dashboard import find_reads, reads
+from ..rows import MAX_ID
 from ..search.conditions import issues_condition
 from ..search.language import parse
 from ..shapes import (
@@ -44,14 +44,7 @@ ROOT = "/api/0"
 ISSUE = f"{ROOT}/issues/<int:issue_id>"
 # Who reads further has another purpose, and `errtrack export`.
 _MAX_PAGE = 1000
-_MAX_HISTORY = 100
 
-_ORDERS: Mapping[str, ColumnElement[Any]] = {
-    "last_seen": schema.issue.c.last_seen,
-    "first_seen": schema.issue.c.first_seen,
-    "events": schema.issue.c.event_count,
-    "users": schema.issue.c.user_count,
-}
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
@@ -74,24 +67,19 @@ def _add_lists(blueprint: Blueprint, store: Store, keys: Keys) -> None:
     @blueprint.get(f"{ROOT}/projects", endpoint="api_projects")
     @answering(keys, store)
     def api_projects() -> list[Shape]:
-        query = select(schema.project).order_by(schema.project.c.id)
-        with store.reading() as connection:
-            return [project_shape(row) for row in connection.execute(query)]
+        return [project_shape(one) for one in projects.every(store)]
 
     @blueprint.get(f"{ROOT}/issues", endpoint="api_issues")
     @answering(keys, store)
     def api_issues() -> Response:
         limit = number_asked("limit", DEFAULT_LIMIT, MAX_LIMIT)
         page = number_asked("page", 1, _MAX_PAGE)
-        query = (
-            select(schema.issue)
-            .where(*_conditions(store.now()))
-            .order_by(_order().desc(), schema.issue.c.id.desc())
-            .limit(limit + 1)
-            .offset((page - 1) * limit)
-        )
+        now = store.now()
+        condition, order, before = _condition(now), _order(), (page - 1) * limit
         with store.reading() as connection:
-            rows = connection.execute(query).all()
+            rows = find_reads.issues(
+                connection, condition, order, hour_of(now), limit + 1, before
+            )
         links = [link_to("prev", {"page": page - 1})] if page > 1 else []
         if len(rows) > limit and page < _MAX_PAGE:
             links.append(link_to("next", {"page": page + 1}))
@@ -103,19 +91,12 @@ def _add_issue(blueprint: Blueprint, store: Store, keys: Keys) -> None:
     @blueprint.get(ISSUE, endpoint="api_issue")
     @answering(keys, store)
     def api_issue(issue_id: int) -> Shape:
-        happened = schema.activity.c
-        history = (
-            select(schema.activity)
-            .where(happened.issue_id == issue_id)
-            .order_by(happened.id.desc())
-            .limit(_MAX_HISTORY)
-        )
         with store.reading() as connection:
-            rows = connection.execute(history).all()
+            history = reads.history(connection, issue_id)
             groups = reads.groups(connection, issue_id)
         return known_issue(store, issue_id) | {
             "groups": [group_shape(row) for row in groups],
-            "history": [activity_shape(row) for row in rows],
+            "history": [activity_shape(row) for row in history],
         }
 
     @blueprint.get(f"{ISSUE}/events", endpoint="api_events")
@@ -156,20 +137,22 @@ def _events_of(issue_id: int) -> Select[Any]:
     )
 
 
-def _conditions(now: float) -> Iterator[ColumnElement[bool]]:
+def _condition(now: float) -> ColumnElement[bool]:
     """What the issues of a list have in common."""
-    yield issues_condition(parse(request.args.get("query", "")), now)
+    condition = issues_condition(parse(request.args.get("query", "")), now)
     project_id = number_asked("project", 0, MAX_ID)
-    if project_id:
-        yield schema.issue.c.project_id == project_id
+    if not project_id:
+        return condition
+    return and_(condition, schema.issue.c.project_id == project_id)
 
 
-def _order() -> ColumnElement[Any]:
+def _order() -> find_reads.Sort:
     asked = request.args.get("sort", "last_seen")
-    if asked not in _ORDERS:
-        known = ", ".join(_ORDERS)
-        raise Fault(400, f"sort is {asked!r:.60}; expected one of {known}")
-    return _ORDERS[asked]
+    for sort in find_reads.ORDERS:
+        if sort == asked:
+            return sort
+    known = ", ".join(find_reads.ORDERS)
+    raise Fault(400, f"sort is {asked!r:.60}; expected one of {known}")
 
 
 def _event(row: Any) -> Shape:

@@ -6,21 +6,18 @@ event itself, which only its payload can tell.
 
 from __future__ import annotations
 
-import json
-import zlib
 from collections.abc import Iterator
-from typing import Any
+from typing import cast
 
 from sqlalchemy import Connection, select
 
 from ...event import Event
 from ..counting import Person, tags_of
+from ..rows import Record
 from ..schema import event, group, issue, person
+from ..shapes import content_of
 from .conditions import issues_condition, persons_condition
 from .terms import HasLevel, HasTag, Query, Tag, Term, User
-
-# A row of SQLAlchemy; how it is typed differs between 2.0 and 2.1.
-Record = Any
 
 BATCH_SIZE = 200
 
@@ -63,7 +60,7 @@ def events_found(connection: Connection, query: Query, now: float) -> Iterator[R
     batch = connection.execute(statement).all()
     while batch:
         for row in batch:
-            content = json.loads(zlib.decompress(row.payload))
+            content = cast("Event", content_of(row))
             if all(_holds(term, content) for term in asked):
                 yield row
         older = statement.where(event.c.id < batch[-1].id)
