@@ -67,7 +67,8 @@ def _capture(client: Client, app: Flask) -> Finding:
     if not client.is_enabled:
         mend = "Use flask_errtrack.testing.capture_events in tests."
         return Finding("capture", "off while app.testing is on", True, mend)
-    return Finding("capture", f"on; {client.config!r}")
+    is_plain = client.config == Config()
+    return Finding("capture", "on" if is_plain else f"on; {client.config!r}")
 
 
 def _identity(client: Client) -> Finding:

@@ -70,6 +70,8 @@ def test_issues_are_merged_into_the_first_named_and_taken_apart(app: Flask) -> N
         ["2", "1", "event"],
     ]
     assert run(app, "unmerge", "2", "7").exit_code == 1
+    nowhere = run(app, "unmerge", "77")
+    assert nowhere.exit_code == 1 and "there is no issue 77" in nowhere.output
     assert run(app, "unmerge", "2", "1").exit_code == 0
     assert sorted(states(app).values()) == [("unresolved", 1)] * 2
 

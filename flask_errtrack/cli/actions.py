@@ -6,7 +6,7 @@ They do what the dashboard does, and stand in the history as the command line's.
 from __future__ import annotations
 
 import getpass
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -135,6 +135,8 @@ def unmerge_command(issue_id: int, group_id: int | None) -> None:
             return
         with store.reading() as connection:
             groups = reads.groups(connection, issue_id)
+        if not groups:
+            raise _missing([issue_id])
         for group in groups:
             events = count(group.event_count, "event")
             click.echo(f"{group.id}  {events}  {one_line(group.words, 600)}")
@@ -160,7 +162,11 @@ def _say(changed: Changed, what: str) -> None:
     for issue_id in changed.issue_ids:
         click.echo(f"Issue {issue_id} {what}.")
     if changed.missing_ids:
-        raise click.ClickException(
-            f"there is no issue {', '.join(map(str, changed.missing_ids))}; "
-            f"`{spelled('issues --status all')}` lists them"
-        )
+        raise _missing(changed.missing_ids)
+
+
+def _missing(issue_ids: Sequence[int]) -> click.ClickException:
+    return click.ClickException(
+        f"there is no issue {', '.join(map(str, issue_ids))}; "
+        f"`{spelled('issues --status all')}` lists them"
+    )

@@ -55,6 +55,8 @@ def _list(style: str, limit: int) -> None:
     ]
     if style == "json":
         click.echo(json.dumps(rows, indent=2))
+    elif not rows:
+        click.echo("There was nothing to tell yet.")
     else:
         print_table(_COLUMNS, rows)
 

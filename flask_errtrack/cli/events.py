@@ -9,7 +9,6 @@ from itertools import islice
 import click
 from flask.cli import with_appcontext
 
-from ..words import rfc3339
 from .current import store_of_app
 from .printing import format_option, limit_option, print_table
 from .searching import nothing_found, query_argument, searching
@@ -28,6 +27,7 @@ def events_command(query: tuple[str, ...], style: str, limit: int) -> None:
     """
     from ..tracker.search.events import events_found
     from ..tracker.search.language import parse
+    from ..tracker.shapes import event_shape
 
     search = " ".join(query)
     with store_of_app() as store, searching():
@@ -37,18 +37,8 @@ def events_command(query: tuple[str, ...], style: str, limit: int) -> None:
         if not found and style == "text":
             nothing_found(store, search, "No such events are kept.")
             return
-    rows = [
-        {
-            "event_id": row.event_id,
-            "issue_id": row.issue_id,
-            "received_at": rfc3339(row.received_at),
-        }
-        for row in found
-    ]
+    rows = [event_shape(row) | {"title": row.title} for row in found]
     if style == "json":
         click.echo(json.dumps(rows, indent=2))
     else:
-        titled = [
-            row | {"title": event.title} for row, event in zip(rows, found, strict=True)
-        ]
-        print_table(("event_id", "issue_id", "received_at", "title"), titled)
+        print_table(("event_id", "issue_id", "received_at", "title"), rows)

@@ -45,6 +45,9 @@ def _print_monitors(style: str, limit: int) -> None:
     if style == "json":
         click.echo(json.dumps(rows, indent=2))
         return
+    if not rows:
+        click.echo("No job has told of a run yet.")
+        return
     for row in rows:
         row["state"] = f"{row['state']}, muted" if row["is_muted"] else row["state"]
         row["late_at"] = row["late_at"] or ""

@@ -57,5 +57,6 @@ def test_it_deletes_when_it_is_sure(runner: FlaskCliRunner) -> None:
     assert unsure.exit_code == 1 and "backup" in run(runner)
     assert run(runner, "delete", "1", "--yes") == "Monitor 1 is deleted.\n"
     assert json.loads(run(runner, "--format", "json")) == []
+    assert run(runner) == "No job has told of a run yet.\n"
     again = runner.invoke(args=["errtrack", "monitors", "delete", "1", "--yes"])
     assert again.exit_code == 1 and "there is no monitor 1" in again.output

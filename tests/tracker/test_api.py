@@ -208,6 +208,7 @@ def test_a_list_takes_a_search_a_project_and_an_order(
         ("page=" + "9" * 30, "expected a number"),
         ("page=1001", "expected 1 to 1000"),
         ("project=x", "expected a number"),
+        ("status=resolved", "'status' is not known here; expected query, project"),
     ],
 )
 def test_an_argument_that_cannot_be_meant_is_named(

@@ -61,9 +61,12 @@ def rendered(template: str, access: Access, page: Any) -> str:
     )
 
 
-def closed(is_expired: bool = False) -> Response:
-    """Answer who may not see anything."""
-    page = {"is_expired": is_expired}
+def closed(problem: str = "") -> Response:
+    """Answer who may not see anything.
+
+    :param problem: what is wrong with the link that was to open it.
+    """
+    page = {"problem": problem}
     text = render_template("errtrack/login.html", page=page)
     return make_response(text, 403)
 

@@ -28,6 +28,10 @@ from .monitor_views import add_monitors
 from .project_views import add_projects
 from .status_views import Delivery, add_status
 
+_EXPIRED = "This link has expired"
+# Made with another key: for another database, or before SECRET_KEY changed.
+_NOT_OURS = "This link is not whole, or was made for another tracker"
+
 
 def add_pages(
     blueprint: Blueprint,
@@ -97,7 +101,7 @@ def _add_login(blueprint: Blueprint, access: Access) -> None:
         except BadToken as error:
             if access.allows():
                 return response
-            return closed(is_expired=error.is_expired)
+            return closed(_EXPIRED if error.is_expired else _NOT_OURS)
         return response
 
 

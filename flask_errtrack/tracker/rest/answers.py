@@ -7,7 +7,7 @@ cookie or a password, opens nothing here, so no foreign page can use it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from typing import Any
 from urllib.parse import urlencode
@@ -104,6 +104,17 @@ def link_to(relation: str, changes: Mapping[str, Any]) -> str:
     """Return a ``Link`` to the same list with other arguments."""
     arguments = {**request.args.to_dict(), **changes}
     return f'<{request.base_url}?{urlencode(arguments)}>; rel="{relation}"'
+
+
+def expect(said: Iterable[str], *known: str) -> None:
+    """Check the names of what a script says.
+
+    :raises Fault: one means nothing here.
+    """
+    for name in said:
+        if name not in known:
+            expected = ", ".join(known) or "nothing"
+            raise Fault(400, f"{name!r:.60} is not known here; expected {expected}")
 
 
 def number_asked(name: str, default: int, highest: int) -> int:

@@ -14,7 +14,7 @@ from .. import actions, merging
 from ..rows import MAX_ID, can_be_id
 from ..shapes import Shape
 from ..store import Store
-from .answers import Fault, Keys, answering, body, known_issue
+from .answers import Fault, Keys, answering, body, expect, known_issue
 
 #: Changes an issue as a script has said, in the name of an actor; returns the number of
 #: another one, if that is what the script wants to see.
@@ -46,7 +46,7 @@ def _add_change(
 
 
 def _resolve(store: Store, issue_id: int, said: dict[str, Any], actor: str) -> None:
-    _expect(said, "in")
+    expect(said, "in")
     if "in" not in said:
         actions.resolve(store, [issue_id], actor)
     elif said["in"] == "next_release":
@@ -56,18 +56,18 @@ def _resolve(store: Store, issue_id: int, said: dict[str, Any], actor: str) -> N
 
 
 def _reopen(store: Store, issue_id: int, said: dict[str, Any], actor: str) -> None:
-    _expect(said)
+    expect(said)
     actions.reopen(store, [issue_id], actor)
 
 
 def _mute(store: Store, issue_id: int, said: dict[str, Any], actor: str) -> None:
-    _expect(said, "seconds", "events", "users")
+    expect(said, "seconds", "events", "users")
     until = {name: _number(said[name], name) for name in said}
     actions.mute(store, [issue_id], actor, **until)
 
 
 def _merge(store: Store, issue_id: int, said: dict[str, Any], actor: str) -> None:
-    _expect(said, "issues")
+    expect(said, "issues")
     others = said.get("issues")
     if not isinstance(others, list) or not others:
         raise Fault(400, f"issues is {others!r:.60}; expected a list of their numbers")
@@ -76,13 +76,13 @@ def _merge(store: Store, issue_id: int, said: dict[str, Any], actor: str) -> Non
 
 
 def _unmerge(store: Store, issue_id: int, said: dict[str, Any], actor: str) -> int:
-    _expect(said, "group")
+    expect(said, "group")
     group_id = _number(said.get("group"), "group")
     return merging.unmerge(store, group_id, actor, out_of=issue_id)
 
 
 def _note(store: Store, issue_id: int, said: dict[str, Any], actor: str) -> None:
-    _expect(said, "text")
+    expect(said, "text")
     text = said.get("text")
     if not isinstance(text, str):
         raise Fault(400, f"text is {text!r:.60}; expected what the note says")
@@ -97,13 +97,6 @@ _WORKS: dict[str, Work] = {
     "unmerge": _unmerge,
     "note": _note,
 }
-
-
-def _expect(said: dict[str, Any], *known: str) -> None:
-    for name in said:
-        if name not in known:
-            expected = ", ".join(known) or "nothing"
-            raise Fault(400, f"{name!r:.60} is not known here; expected {expected}")
 
 
 def _number(given: Any, name: str) -> int:

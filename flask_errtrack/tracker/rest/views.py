@@ -33,6 +33,7 @@ from .answers import (
     answer_of,
     answering,
     error,
+    expect,
     known_issue,
     link_to,
     linked_issue,
@@ -72,6 +73,7 @@ def _add_lists(blueprint: Blueprint, store: Store, keys: Keys) -> None:
     @blueprint.get(f"{ROOT}/issues", endpoint="api_issues")
     @answering(keys, store)
     def api_issues() -> Response:
+        expect(request.args, "query", "project", "sort", "limit", "page")
         limit = number_asked("limit", DEFAULT_LIMIT, MAX_LIMIT)
         page = number_asked("page", 1, _MAX_PAGE)
         now = store.now()
@@ -102,6 +104,7 @@ def _add_issue(blueprint: Blueprint, store: Store, keys: Keys) -> None:
     @blueprint.get(f"{ISSUE}/events", endpoint="api_events")
     @answering(keys, store)
     def api_events(issue_id: int) -> Response:
+        expect(request.args, "limit", "before")
         limit = number_asked("limit", DEFAULT_LIMIT, MAX_LIMIT)
         before = number_asked("before", MAX_ID, MAX_ID)
         query = _events_of(issue_id).where(schema.event.c.id < before)

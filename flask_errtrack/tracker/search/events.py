@@ -23,7 +23,7 @@ BATCH_SIZE = 200
 
 
 def events_found(connection: Connection, query: Query, now: float) -> Iterator[Record]:
-    """Yield ``event_id, received_at, issue_id, title`` of the events that are kept.
+    """Yield the events that are kept, with ``issue_id`` and ``title`` of their issues.
 
     :param now: seconds since 1970, for ages.
     """
@@ -39,6 +39,7 @@ def events_found(connection: Connection, query: Query, now: float) -> Iterator[R
         select(
             event.c.id,
             event.c.event_id,
+            event.c.project_id,
             event.c.received_at,
             event.c.payload,
             group.c.issue_id,

@@ -280,7 +280,6 @@ def test_everybody_else_learns_how_to_get_in_and_nothing_more(store: Store) -> N
         client.get(f"/errtrack/events/{event_id(1)}"),
         client.get(f"/errtrack/events/{'f' * 32}.json"),
         client.post("/errtrack/issues/change", data={"issue": "1"}),
-        client.get("/errtrack/login?token=forged"),
     ]
     assert {answer.status_code for answer in answers} == {403}
     assert len({answer.text for answer in answers}) == 1
@@ -289,6 +288,13 @@ def test_everybody_else_learns_how_to_get_in_and_nothing_more(store: Store) -> N
     assert "KeyError" not in text
     opened = dashboard(store).test_client().get("/errtrack/issues/1").text
     assert ">unresolved</span>" in opened
+
+
+def test_a_link_of_another_tracker_says_so(store: Store) -> None:
+    client = dashboard(store, dashboard_access=None).test_client()
+    answer = client.get(f"/errtrack/login?token={login_token(['another'])}")
+    assert answer.status_code == 403
+    assert "was made for another tracker" in answer.text
 
 
 def test_a_login_link_lets_in(store: Store) -> None:
