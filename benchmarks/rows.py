@@ -16,11 +16,11 @@ from typing import Any
 from sqlalchemy import Table, insert
 
 from flask_errtrack.event import Event
-from flask_errtrack.tracker import schema
-from flask_errtrack.tracker.counting import hour_of
-from flask_errtrack.tracker.normalize import normalize_event
-from flask_errtrack.tracker.placing import Arrival
+from flask_errtrack.tracker.database import schema
+from flask_errtrack.tracker.events.normalize import normalize_event
 from flask_errtrack.tracker.store import Store
+from flask_errtrack.tracker.storing.counting import hour_of
+from flask_errtrack.tracker.storing.placing import Arrival
 
 MAX_EVENTS_PER_ISSUE = 200
 EVENTS_PER_ISSUE = 200

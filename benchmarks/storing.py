@@ -26,7 +26,7 @@ from sqlalchemy import func, select
 
 from flask_errtrack.envelope import Envelope, Item
 from flask_errtrack.event import Event
-from flask_errtrack.tracker import schema
+from flask_errtrack.tracker.database import schema
 from flask_errtrack.tracker.store import Store
 
 from . import receiver

@@ -86,8 +86,22 @@ def test_flask_is_for_the_web_files() -> None:
     of_the_tracker = {
         module for module in importers_of("flask") if part_of(module) == "tracker"
     }
-    pure = ("schema", "store", "recording", "grouping", "normalize", "engine")
-    assert not {f"flask_errtrack.tracker.{name}" for name in pure} & of_the_tracker
+    without = (
+        "alerts",
+        "database",
+        "events",
+        "monitoring",
+        "search",
+        "storing",
+        "store",
+    )
+    below = tuple(f"flask_errtrack.tracker.{name}" for name in without)
+    assert not [module for module in of_the_tracker if module.startswith(below)]
+
+
+def test_what_makes_and_groups_events_knows_no_database() -> None:
+    users = [*importers_of("sqlalchemy"), *importers_of("sqlite3")]
+    assert not [one for one in users if one.startswith("flask_errtrack.tracker.events")]
 
 
 @pytest.mark.parametrize("library", ["sqlalchemy", "alembic"])

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from flask_errtrack.tracker import Tracker
-from flask_errtrack.tracker.dashboard.issue_list import issue_rows
+from flask_errtrack.tracker.dashboard.finding.issue_list import issue_rows
 
 APP = """
     from flask import Flask, Response, request

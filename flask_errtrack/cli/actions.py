@@ -126,7 +126,7 @@ def merge_command(issue_ids: tuple[int, ...]) -> None:
 def unmerge_command(issue_id: int, group_id: int | None) -> None:
     """Make a group of an issue an issue of its own; without one, list the groups."""
     from ..tracker import merging
-    from ..tracker.dashboard import reads
+    from ..tracker.dashboard.issue import reads
 
     with _acting() as store:
         if group_id is not None:

@@ -31,7 +31,7 @@ def issues_command(
     QUERY narrows them, in the language of the dashboard's search:
     is:unresolved level:error environment:production user:ada@example.org
     """
-    from ..tracker.dashboard.issue_list import issue_rows
+    from ..tracker.dashboard.finding.issue_list import issue_rows
 
     status = status or ("all" if query else "unresolved")
     terms = query if status == "all" else (f"is:{status}", *query)
@@ -59,8 +59,8 @@ def _first_step() -> str:
 @with_appcontext
 def show_command(event_or_issue: str) -> None:
     """Print an event, or the newest event of an issue, as Markdown."""
-    from ..tracker.dashboard.markdown import event_as_markdown
-    from ..tracker.dashboard.pages import find_event
+    from ..tracker.dashboard.event.markdown import event_as_markdown
+    from ..tracker.dashboard.issue.pages import find_event
 
     with store_of_app() as store:
         found = find_event(store, event_or_issue)

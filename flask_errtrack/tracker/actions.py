@@ -17,10 +17,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from ..errors import ActionError
 from ..words import count, duration, one_line, visible
-from . import history
-from .retention import BATCH_SIZE, delete_events
-from .rows import Record, can_be_id
-from .schema import (
+from .database.schema import (
     activity,
     alert,
     event,
@@ -33,8 +30,11 @@ from .schema import (
     merged_issue,
     project,
 )
+from .rows import Record, can_be_id
 from .store import Store
-from .versions import newest_release
+from .storing import history
+from .storing.retention import BATCH_SIZE, delete_events
+from .storing.versions import newest_release
 
 logger = logging.getLogger("flask_errtrack")
 

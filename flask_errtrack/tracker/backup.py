@@ -16,7 +16,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from ..errors import StoreError
-from .faults import diagnose
+from .database.faults import diagnose
 from .store import Store
 
 # So much is copied between two looks at how far it is: 1 MiB, mostly.

@@ -14,8 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from ..words import rfc3339
-from . import schema
-from .counting import HOUR_SECONDS
+from .database import schema
 from .shapes import (
     activity_shape,
     content_of,
@@ -25,6 +24,7 @@ from .shapes import (
     report_shape,
 )
 from .store import Store
+from .storing.counting import HOUR_SECONDS
 
 # Some counters of an issue may be thousands of rows.
 _ISSUE_BATCH = 20

@@ -13,11 +13,11 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from ..errors import ActionError
 from ..words import one_line
-from . import history
 from .actions import ids_of, lock_groups, lock_issues, signed
+from .database.schema import activity, alert, group, group_user, issue, merged_issue
 from .rows import Record, can_be_id
-from .schema import activity, alert, group, group_user, issue, merged_issue
 from .store import Store
+from .storing import history
 
 #: What an issue shows of its newest event, and every group knows of its own.
 _FACTS = ("title", "culprit", "level", "environment", "release")

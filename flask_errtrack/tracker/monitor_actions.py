@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, select, update
 
-from .schema import check_in, monitor
+from .database.schema import check_in, monitor
 from .store import Store
 
 

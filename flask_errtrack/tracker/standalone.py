@@ -30,7 +30,7 @@ from ..signing import MIN_KEY_LENGTH, key_from_file
 from ..version import VERSION
 from . import projects
 from .dashboard.answers import message
-from .engine import Database
+from .database.engine import Database
 from .store import Store
 from .transport import StoreTransport
 

@@ -14,10 +14,11 @@ from typing import Any
 from sqlalchemy import Connection, func, select, text
 
 from ..words import rfc3339
-from . import schema, tally
-from .counting import hour_of
-from .migrations import VERSION_TABLE
+from . import tally
+from .database import schema
+from .database.migrations import VERSION_TABLE
 from .store import Store
+from .storing.counting import hour_of
 
 #: What was refused or lost is summed up over so many hours.
 TALLY_HOURS = 7 * 24

@@ -18,12 +18,13 @@ from ..envelope import Item
 from ..errors import EnvelopeError, Refused
 from ..event import Event, UserReport
 from ..user_reports import report_of
-from . import monitors, retention
-from .engine import Database
-from .normalize import normalize_event, normalize_report
-from .placing import Arrival
-from .recording import Recorded, record_event, record_report
-from .runs import Run, without_secrets
+from .database.engine import Database
+from .events.normalize import normalize_event, normalize_report
+from .monitoring import check_ins
+from .monitoring.runs import Run, without_secrets
+from .storing import retention
+from .storing.placing import Arrival
+from .storing.recording import Recorded, record_event, record_report
 
 T = TypeVar("T")
 MakeSafe = Callable[[Event], Event]
@@ -92,10 +93,10 @@ class Store:
         """
         now, limit = self._now(), self._max_events_per_issue
         with self._database.reading() as connection:
-            is_any = monitors.is_any_overdue(connection, now)
+            is_any = check_ins.is_any_overdue(connection, now)
         while is_any:
             is_any = self._database.write(
-                lambda connection: monitors.report_overdue(connection, now, limit)
+                lambda connection: check_ins.report_overdue(connection, now, limit)
             )
 
     def count_old(self) -> int:
@@ -228,7 +229,7 @@ class Store:
             raw = without_secrets(raw, make_safe)
         run, now, limit = Run.of(raw), self._now(), self._max_events_per_issue
         return self._database.write(
-            lambda connection: monitors.record_check_in(
+            lambda connection: check_ins.record_check_in(
                 connection, run, project_id, now, limit
             )
         )

@@ -17,10 +17,10 @@ from sqlalchemy import Connection, case, func, select
 
 from ..errors import StoreError
 from ..process import OfProcess
-from .counting import hour_of
-from .schema import tally
-from .statements import insert_of
+from .database.schema import tally
+from .database.statements import insert_of
 from .store import Store
+from .storing.counting import hour_of
 
 Kind = Literal["refused", "skipped", "lost"]
 

@@ -21,7 +21,7 @@ from flask import Flask
 
 from flask_errtrack import Client
 from flask_errtrack.dsn import Dsn
-from flask_errtrack.tracker import schema
+from flask_errtrack.tracker.database import schema
 from flask_errtrack.tracker.store import Store
 
 from .consoles import started

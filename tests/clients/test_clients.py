@@ -19,8 +19,8 @@ from flask import Flask, Response, send_file
 from tracker.ingest.site import Site
 from tracker.stores import Clock, rows
 
+from flask_errtrack.tracker.database.schema import event
 from flask_errtrack.tracker.ingest.quota import Quota
-from flask_errtrack.tracker.schema import event
 from flask_errtrack.tracker.store import Store
 
 HERE = Path(__file__).parent

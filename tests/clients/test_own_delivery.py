@@ -17,7 +17,7 @@ from delivery.program import Program, outbox
 from tracker.stores import rows
 
 from flask_errtrack.tracker import projects
-from flask_errtrack.tracker.schema import event, group_tag, issue
+from flask_errtrack.tracker.database.schema import event, group_tag, issue
 from flask_errtrack.tracker.store import Store
 
 WAIT_SECONDS = 60.0

@@ -15,8 +15,8 @@ import pytest
 from sqlalchemy import Row, Table, create_engine, select
 
 from flask_errtrack.envelope import Item
-from flask_errtrack.tracker.engine import Database
-from flask_errtrack.tracker.schema import event
+from flask_errtrack.tracker.database.engine import Database
+from flask_errtrack.tracker.database.schema import event
 from flask_errtrack.tracker.store import Store
 
 from .samples import NOW, rfc3339

@@ -15,8 +15,9 @@ from werkzeug.test import TestResponse
 
 from flask_errtrack.access import COOKIE_NAME, Access, login_token
 from flask_errtrack.signing import make_token
-from flask_errtrack.tracker import actions, schema
+from flask_errtrack.tracker import actions
 from flask_errtrack.tracker.dashboard.views import add_pages
+from flask_errtrack.tracker.database import schema
 from flask_errtrack.tracker.rest.tokens import Token
 from flask_errtrack.tracker.rest.views import add_api
 from flask_errtrack.tracker.store import Store

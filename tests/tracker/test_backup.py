@@ -18,8 +18,8 @@ import pytest
 from conftest import MakeApp
 
 from flask_errtrack.errors import StoreError
-from flask_errtrack.tracker import schema
 from flask_errtrack.tracker.backup import back_up, written_whole
+from flask_errtrack.tracker.database import schema
 from flask_errtrack.tracker.store import Store
 
 from .stores import item, postgresql_url, rows

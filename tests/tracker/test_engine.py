@@ -18,9 +18,9 @@ import pytest
 from sqlalchemy import Connection, func, select, text
 
 from flask_errtrack.errors import ConfigError, StoreError
-from flask_errtrack.tracker.engine import Database
-from flask_errtrack.tracker.schema import event, group_hour, group_tag, issue
-from flask_errtrack.tracker.statements import Prepared
+from flask_errtrack.tracker.database.engine import Database
+from flask_errtrack.tracker.database.schema import event, group_hour, group_tag, issue
+from flask_errtrack.tracker.database.statements import Prepared
 from flask_errtrack.tracker.store import Store
 
 from .samples import event_id
@@ -340,7 +340,7 @@ def test_a_missing_driver_is_named() -> None:
         import sys
         sys.modules["psycopg"] = None
         from flask_errtrack.errors import StoreError
-        from flask_errtrack.tracker.engine import Database
+        from flask_errtrack.tracker.database.engine import Database
         try:
             Database("postgresql://me@localhost/errors").check()
         except StoreError as error:

@@ -14,7 +14,7 @@ from conftest import MakeApp
 from flask import Flask
 from sqlalchemy import insert, true
 
-from flask_errtrack.tracker import schema
+from flask_errtrack.tracker.database import schema
 from flask_errtrack.tracker.export import Export
 from flask_errtrack.tracker.store import Store
 from flask_errtrack.words import rfc3339

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from flask_errtrack.event import Event
-from flask_errtrack.tracker.grouping import (
+from flask_errtrack.tracker.events.grouping import (
     Grouping,
     culprit_of,
     grouping_of,
     title_of,
     without_variables,
 )
-from flask_errtrack.tracker.normalize import normalize_event
+from flask_errtrack.tracker.events.normalize import normalize_event
 
 from .samples import NOW, chained_event, group_event, recursive_event
 

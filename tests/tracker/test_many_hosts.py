@@ -21,7 +21,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from flask_errtrack.tracker import schema
+from flask_errtrack.tracker.database import schema
 from flask_errtrack.tracker.store import Store
 
 from .stores import rows

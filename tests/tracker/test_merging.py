@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flask_errtrack.errors import ActionError
-from flask_errtrack.tracker import actions, merging, schema
-from flask_errtrack.tracker.schema import activity, group, issue
+from flask_errtrack.tracker import actions, merging
+from flask_errtrack.tracker.database import schema
+from flask_errtrack.tracker.database.schema import activity, group, issue
 from flask_errtrack.tracker.store import Store
 
 from .samples import NOW, event_id

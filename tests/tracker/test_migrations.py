@@ -13,10 +13,11 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 
 from flask_errtrack.errors import StoreError
-from flask_errtrack.tracker import actions, migrations
-from flask_errtrack.tracker.engine import Database
-from flask_errtrack.tracker.migrations import SchemaState
-from flask_errtrack.tracker.schema import (
+from flask_errtrack.tracker import actions
+from flask_errtrack.tracker.database import migrations
+from flask_errtrack.tracker.database.engine import Database
+from flask_errtrack.tracker.database.migrations import SchemaState
+from flask_errtrack.tracker.database.schema import (
     event,
     feedback,
     group,

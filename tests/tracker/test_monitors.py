@@ -11,10 +11,17 @@ from hypothesis import strategies as st
 
 from flask_errtrack.envelope import Item
 from flask_errtrack.errors import Refused
-from flask_errtrack.tracker import monitor_actions, monitors
-from flask_errtrack.tracker.recording import Recorded
-from flask_errtrack.tracker.schema import activity, check_in, event, issue, monitor
+from flask_errtrack.tracker import monitor_actions
+from flask_errtrack.tracker.database.schema import (
+    activity,
+    check_in,
+    event,
+    issue,
+    monitor,
+)
+from flask_errtrack.tracker.monitoring import check_ins
 from flask_errtrack.tracker.store import Store
+from flask_errtrack.tracker.storing.recording import Recorded
 
 from .stores import Clock, row, rows, stored
 
@@ -252,10 +259,10 @@ def test_a_new_schedule_replaces_the_old_one(store: Store, clock: Clock) -> None
 
 
 def test_only_the_last_runs_are_kept(store: Store) -> None:
-    for number in range(monitors.MAX_RUNS + 3):
+    for number in range(check_ins.MAX_RUNS + 3):
         tell(store, check_in_id=f"{number:032x}")
     kept = rows(store, check_in)
-    assert len(kept) == monitors.MAX_RUNS
+    assert len(kept) == check_ins.MAX_RUNS
     assert kept[0].check_in_id == f"{3:032x}"
 
 

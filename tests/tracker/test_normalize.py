@@ -16,10 +16,10 @@ from jsonschema.protocols import Validator
 
 from flask_errtrack.envelope import encode_json
 from flask_errtrack.event import Event
-from flask_errtrack.tracker.checkers import seconds_of
-from flask_errtrack.tracker.grouping import culprit_of, grouping_of, title_of
-from flask_errtrack.tracker.normalize import normalize_event, normalize_report
-from flask_errtrack.tracker.placing import Arrival
+from flask_errtrack.tracker.events.checkers import seconds_of
+from flask_errtrack.tracker.events.grouping import culprit_of, grouping_of, title_of
+from flask_errtrack.tracker.events.normalize import normalize_event, normalize_report
+from flask_errtrack.tracker.storing.placing import Arrival
 
 from .samples import (
     NOW,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import create_engine, text
 
-from flask_errtrack.tracker import actions, merging, retention, schema, tally
-from flask_errtrack.tracker.counting import hour_of
-from flask_errtrack.tracker.engine import Database
-from flask_errtrack.tracker.schema import event, group, issue, person
+from flask_errtrack.tracker import actions, merging, tally
+from flask_errtrack.tracker.database import schema
+from flask_errtrack.tracker.database.engine import Database
+from flask_errtrack.tracker.database.schema import event, group, issue, person
 from flask_errtrack.tracker.store import Store
+from flask_errtrack.tracker.storing import retention
+from flask_errtrack.tracker.storing.counting import hour_of
 
 from .samples import NOW, event_id
 from .stores import Clock, broken, item, postgresql_url, record_meanwhile, row, rows

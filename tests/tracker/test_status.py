@@ -11,9 +11,9 @@ from flask import Blueprint, Flask
 from sqlalchemy import insert, update
 
 from flask_errtrack.access import Access
-from flask_errtrack.tracker import schema
 from flask_errtrack.tracker.dashboard.views import add_pages
-from flask_errtrack.tracker.migrations import REVISIONS
+from flask_errtrack.tracker.database import schema
+from flask_errtrack.tracker.database.migrations import REVISIONS
 from flask_errtrack.tracker.status import TALLY_HOURS, Watch
 from flask_errtrack.tracker.store import Store
 from flask_errtrack.tracker.tally import Sum

@@ -11,8 +11,7 @@ from sqlalchemy import update
 from flask_errtrack.envelope import Item
 from flask_errtrack.errors import Refused
 from flask_errtrack.tracker import actions
-from flask_errtrack.tracker.counting import FOLD_INTERVAL, MAX_TAG_KEYS
-from flask_errtrack.tracker.schema import (
+from flask_errtrack.tracker.database.schema import (
     event,
     feedback,
     group,
@@ -23,6 +22,7 @@ from flask_errtrack.tracker.schema import (
     project,
 )
 from flask_errtrack.tracker.store import Store
+from flask_errtrack.tracker.storing.counting import FOLD_INTERVAL, MAX_TAG_KEYS
 
 from .samples import NOW, event_id
 from .stores import Clock, broken, item, report, row, rows, stored

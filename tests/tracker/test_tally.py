@@ -5,9 +5,9 @@ from __future__ import annotations
 from threading import Thread
 
 from flask_errtrack.tracker import projects, tally
-from flask_errtrack.tracker.counting import hour_of
-from flask_errtrack.tracker.schema import tally as table
+from flask_errtrack.tracker.database.schema import tally as table
 from flask_errtrack.tracker.store import Store
+from flask_errtrack.tracker.storing.counting import hour_of
 from flask_errtrack.tracker.tally import MAX_QUANTITY, Kind, Sum, Tallies
 
 from .samples import NOW

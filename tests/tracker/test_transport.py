@@ -10,7 +10,7 @@ import pytest
 from flask_errtrack.envelope import Envelope, Item
 from flask_errtrack.errors import Refused, StoreError
 from flask_errtrack.tracker import Tracker
-from flask_errtrack.tracker.schema import feedback, group, issue
+from flask_errtrack.tracker.database.schema import feedback, group, issue
 from flask_errtrack.transports.base import flush
 
 from .samples import NOW, event_id

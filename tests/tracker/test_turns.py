@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import Connection
 
-from flask_errtrack.tracker.turns import MAX_TOGETHER, Turns
+from flask_errtrack.tracker.database.turns import MAX_TOGETHER, Turns
 
 WAIT_SECONDS = 60.0
 

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from ...alert_rules import Rule
-from ..schema import activity, alert, issue
+from ..database.schema import activity, alert, issue
 from ..store import Store
 from .windows import Match, holding, possible
 

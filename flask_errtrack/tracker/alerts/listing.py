@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from ..schema import alert, issue
+from ..database.schema import alert, issue
 from ..store import Store
 
 

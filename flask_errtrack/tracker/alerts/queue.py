@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, case, delete, exists, func, or_, select, update
 
-from ..schema import alert, issue, project
+from ..database.schema import alert, issue, project
 from ..store import Store
 from .deciding import is_alone
 from .messages import AlertedIssue

@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterable
 from sqlalchemy import Connection, Select, func, select
 
 from ...alert_rules import USUAL_HOURS, Rule
-from ..counting import HOUR_SECONDS, hour_of
-from ..schema import event, group, group_hour, issue
+from ..database.schema import event, group, group_hour, issue
+from ..storing.counting import HOUR_SECONDS, hour_of
 
 #: A rule that holds, and for which issue.
 Match = tuple[Rule, int]

@@ -16,7 +16,7 @@ from flask.typing import ResponseReturnValue
 
 from ...access import Access, Action, is_same_origin
 from ...errors import ActionError, StoreError
-from .activity import done_text
+from .issue.activity import done_text
 
 View = Callable[..., ResponseReturnValue]
 

@@ -11,8 +11,8 @@ from ...access import Access
 from ..actions import mark_feedback
 from ..rows import ID_IN_RULE
 from ..store import Store
-from . import pages
 from .answers import guarded, message, rendered, way_back
+from .issue import pages
 
 
 def add_feedback(blueprint: Blueprint, store: Store, access: Access) -> None:

@@ -12,10 +12,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, func, select
 
 from ...words import Moment, duration, moment, one_line
-from ..monitor_issues import RUNNING
-from ..schema import check_in, monitor
+from ..database.schema import check_in, monitor
+from ..monitoring.issues import RUNNING
 from ..store import Store
-from . import reads
+from .issue import reads
 from .paging import PAGE_SIZE, Paging, page_number, paging_of
 
 BARS = 30

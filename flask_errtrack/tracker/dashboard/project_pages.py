@@ -12,7 +12,8 @@ from typing import Any
 from sqlalchemy import Connection, case, func, select
 
 from ...words import Moment, moment, one_line
-from .. import projects, schema
+from .. import projects
+from ..database import schema
 from ..projects import Project
 from ..store import Store
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ...words import count, number
-from ..counting import HOUR_SECONDS, hour_of
+from ..storing.counting import HOUR_SECONDS, hour_of
 
 DAY_HOURS = 24
 TREND_DAYS = 14

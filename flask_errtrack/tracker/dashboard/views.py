@@ -17,13 +17,13 @@ from ...signing import BadToken
 from ...words import count, number
 from ..alerts.watchman import Watchman
 from ..store import Store
-from . import pages
 from .alert_views import add_alerts
 from .answers import closed, guarded, message, rendered
+from .event.markdown import event_as_markdown
 from .feedback_views import add_feedback
-from .find_views import add_finding
-from .issue_views import add_issues
-from .markdown import event_as_markdown
+from .finding.views import add_finding
+from .issue import pages
+from .issue.views import add_issues
 from .monitor_views import add_monitors
 from .project_views import add_projects
 from .status_views import Delivery, add_status

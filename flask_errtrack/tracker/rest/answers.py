@@ -17,7 +17,7 @@ from flask import Response, request, url_for
 from ...access import Action
 from ...errors import ActionError, SearchError, StoreError
 from ...signing import BadToken
-from ..dashboard import reads
+from ..dashboard.issue import reads
 from ..rows import MAX_ID
 from ..shapes import Shape, issue_shape
 from ..store import Store

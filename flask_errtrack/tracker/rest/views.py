@@ -10,9 +10,10 @@ from typing import Any
 from flask import Blueprint, Response, request, url_for
 from sqlalchemy import ColumnElement, Select, and_, select
 
-from .. import projects, schema
-from ..counting import hour_of
-from ..dashboard import find_reads, reads
+from .. import projects
+from ..dashboard.finding import queries
+from ..dashboard.issue import reads
+from ..database import schema
 from ..rows import MAX_ID
 from ..search.conditions import issues_condition
 from ..search.language import parse
@@ -25,6 +26,7 @@ from ..shapes import (
     project_shape,
 )
 from ..store import Store
+from ..storing.counting import hour_of
 from .answers import (
     DEFAULT_LIMIT,
     MAX_LIMIT,
@@ -79,7 +81,7 @@ def _add_lists(blueprint: Blueprint, store: Store, keys: Keys) -> None:
         now = store.now()
         condition, order, before = _condition(now), _order(), (page - 1) * limit
         with store.reading() as connection:
-            rows = find_reads.issues(
+            rows = queries.issues(
                 connection, condition, order, hour_of(now), limit + 1, before
             )
         links = [link_to("prev", {"page": page - 1})] if page > 1 else []
@@ -149,12 +151,12 @@ def _condition(now: float) -> ColumnElement[bool]:
     return and_(condition, schema.issue.c.project_id == project_id)
 
 
-def _order() -> find_reads.Sort:
+def _order() -> queries.Sort:
     asked = request.args.get("sort", "last_seen")
-    for sort in find_reads.ORDERS:
+    for sort in queries.ORDERS:
         if sort == asked:
             return sort
-    known = ", ".join(find_reads.ORDERS)
+    known = ", ".join(queries.ORDERS)
     raise Fault(400, f"sort is {asked!r:.60}; expected one of {known}")
 
 

@@ -27,8 +27,8 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from ...words import one_line
-from ..counting import MAX_TAG_LENGTH
-from ..schema import event, group, group_tag, group_user, issue, person
+from ..database.schema import event, group, group_tag, group_user, issue, person
+from ..storing.counting import MAX_TAG_LENGTH
 from .terms import (
     BegunIn,
     HasLevel,

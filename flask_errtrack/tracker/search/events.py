@@ -12,10 +12,10 @@ from typing import cast
 from sqlalchemy import Connection, select
 
 from ...event import Event
-from ..counting import Person, tags_of
+from ..database.schema import event, group, issue, person
 from ..rows import Record
-from ..schema import event, group, issue, person
 from ..shapes import content_of
+from ..storing.counting import Person, tags_of
 from .conditions import issues_condition, persons_condition
 from .terms import HasLevel, HasTag, Query, Tag, Term, User
 

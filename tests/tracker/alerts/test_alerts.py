@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import update
 
 from flask_errtrack.tracker.alerts import queue
-from flask_errtrack.tracker.schema import activity, alert, issue
+from flask_errtrack.tracker.database.schema import activity, alert, issue
 from flask_errtrack.tracker.store import Store
 
 from ..stores import Clock, broken, item, rows

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from flask_errtrack.tracker.schema import alert
+from flask_errtrack.tracker.database.schema import alert
 from flask_errtrack.tracker.store import Store
 
 from ..stores import broken, item, rows

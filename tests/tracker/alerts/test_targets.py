@@ -15,7 +15,7 @@ from flask_errtrack.tracker.alerts.targets import (
     targets_of,
     without_secrets,
 )
-from flask_errtrack.tracker.schema import alert
+from flask_errtrack.tracker.database.schema import alert
 from flask_errtrack.tracker.store import Store
 
 from ..stores import item, row

@@ -15,7 +15,7 @@ from flask_errtrack.tracker.alerts import queue
 from flask_errtrack.tracker.alerts.deciding import decide
 from flask_errtrack.tracker.alerts.messages import Alert
 from flask_errtrack.tracker.alerts.watchman import Watchman
-from flask_errtrack.tracker.schema import alert, issue
+from flask_errtrack.tracker.database.schema import alert, issue
 from flask_errtrack.tracker.store import Store
 
 from ..stores import Clock, rows

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, insert
 
-from flask_errtrack.tracker import schema
+from flask_errtrack.tracker.database import schema
 from flask_errtrack.tracker.store import Store
 
 from ..samples import NOW

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flask_errtrack.tracker.dashboard.curl import Curl, curl_of
+from flask_errtrack.tracker.dashboard.event.curl import Curl, curl_of
 
 from .. import samples
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from flask_errtrack.tracker.dashboard import details
+from flask_errtrack.tracker.dashboard.event import details
 
 from .. import samples
 

@@ -9,12 +9,16 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import update
 
-from flask_errtrack.tracker import actions, schema
-from flask_errtrack.tracker.counting import Person
-from flask_errtrack.tracker.dashboard.issue_list import issue_list_page
-from flask_errtrack.tracker.dashboard.people import user_page
-from flask_errtrack.tracker.dashboard.releases import release_list_page, release_page
+from flask_errtrack.tracker import actions
+from flask_errtrack.tracker.dashboard.finding.issue_list import issue_list_page
+from flask_errtrack.tracker.dashboard.finding.people import user_page
+from flask_errtrack.tracker.dashboard.finding.releases import (
+    release_list_page,
+    release_page,
+)
+from flask_errtrack.tracker.database import schema
 from flask_errtrack.tracker.store import Store
+from flask_errtrack.tracker.storing.counting import Person
 
 from .. import samples
 from ..samples import NOW, dashboard, stores

@@ -9,13 +9,13 @@ from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import insert
 
 from flask_errtrack.errors import SearchError
-from flask_errtrack.tracker import schema
-from flask_errtrack.tracker.dashboard.issue_list import (
+from flask_errtrack.tracker.dashboard.finding.issue_list import (
     IssueListPage,
     issue_list_page,
     issue_rows,
 )
 from flask_errtrack.tracker.dashboard.paging import Menu, Option
+from flask_errtrack.tracker.database import schema
 from flask_errtrack.tracker.store import Store
 
 from .. import samples

@@ -11,7 +11,8 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from flask_errtrack.tracker import actions, merging, schema
+from flask_errtrack.tracker import actions, merging
+from flask_errtrack.tracker.database import schema
 from flask_errtrack.tracker.store import Store
 
 from .. import samples

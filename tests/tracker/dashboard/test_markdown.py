@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 
-from flask_errtrack.tracker.dashboard.markdown import code, event_as_markdown, fenced
+from flask_errtrack.tracker.dashboard.event.markdown import (
+    code,
+    event_as_markdown,
+    fenced,
+)
 
 from .. import samples
 

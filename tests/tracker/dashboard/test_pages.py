@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from flask_errtrack.tracker import actions
-from flask_errtrack.tracker.dashboard import pages, trend
+from flask_errtrack.tracker.dashboard import trend
+from flask_errtrack.tracker.dashboard.issue import pages
 from flask_errtrack.tracker.store import Store
 
 from .. import samples

@@ -24,8 +24,8 @@ from flask_errtrack.composition import dismantle
 from flask_errtrack.envelope import Item
 from flask_errtrack.host import KEYS_KEY, TRACKER_KEY
 from flask_errtrack.tracker import create_app, merging, projects
+from flask_errtrack.tracker.database.schema import metadata
 from flask_errtrack.tracker.rest.tokens import Token
-from flask_errtrack.tracker.schema import metadata
 from flask_errtrack.tracker.store import Store
 
 from .. import samples

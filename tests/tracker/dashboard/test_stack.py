@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
-from flask_errtrack.tracker.dashboard.chain import MAX_DEPTH, chain_of
-from flask_errtrack.tracker.dashboard.source import MAX_SOURCE_LENGTH, source_lines
-from flask_errtrack.tracker.dashboard.stack import (
+from flask_errtrack.tracker.dashboard.event.chain import MAX_DEPTH, chain_of
+from flask_errtrack.tracker.dashboard.event.source import (
+    MAX_SOURCE_LENGTH,
+    source_lines,
+)
+from flask_errtrack.tracker.dashboard.event.stack import (
     MAX_FRAMES,
     MAX_OPEN_FRAMES,
     ExceptionView,

@@ -15,9 +15,9 @@ from werkzeug.test import TestResponse
 from flask_errtrack.access import Access
 from flask_errtrack.tracker import projects
 from flask_errtrack.tracker.dashboard.views import add_pages
+from flask_errtrack.tracker.database.schema import event, issue
 from flask_errtrack.tracker.ingest.quota import Quota
 from flask_errtrack.tracker.ingest.views import add_ingest
-from flask_errtrack.tracker.schema import event, issue
 from flask_errtrack.tracker.store import Store
 from flask_errtrack.tracker.tally import Tallies, sums
 

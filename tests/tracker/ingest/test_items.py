@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 import pytest
 from sqlalchemy import Connection
 
-from flask_errtrack.tracker.checkers import seconds_of
+from flask_errtrack.tracker.database.schema import check_in, feedback, issue, monitor
+from flask_errtrack.tracker.events.checkers import seconds_of
 from flask_errtrack.tracker.ingest.quota import Quota
 from flask_errtrack.tracker.ingest.reading import MAX_HEADER_BYTES, MAX_ITEMS
-from flask_errtrack.tracker.schema import check_in, feedback, issue, monitor
 from flask_errtrack.tracker.store import Store
 
 from ..stores import Clock, row, rows, stored

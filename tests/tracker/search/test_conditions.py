@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import insert, select, update
 
-from flask_errtrack.tracker.schema import group, issue, person, project
+from flask_errtrack.tracker.database.schema import group, issue, person, project
 from flask_errtrack.tracker.search.conditions import (
     MAX_PERSONS,
     issues_condition,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from flask_errtrack.tracker.schema import event
+from flask_errtrack.tracker.database.schema import event
 from flask_errtrack.tracker.search import events
 from flask_errtrack.tracker.search.events import events_found
 from flask_errtrack.tracker.search.language import parse

@@ -1,0 +1,1 @@
+"""Finding issues: the list and its search, the people, the releases."""

@@ -1,0 +1,1 @@
+"""The tracker's own database: connections, tables, turns of writing, faults."""

@@ -1,0 +1,1 @@
+"""What comes, made into an event that can be trusted, and grouped. Pure."""
