@@ -6,6 +6,7 @@ is the same as that of ``flask errtrack …``.
 
 from __future__ import annotations
 
+import secrets
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from .serve import serve_command
 _OF_AN_APP = frozenset({"test", "outbox", "doctor"})
 # Whoever sets a tracker up makes its database.
 _SETTING_UP = frozenset({"serve", "projects", "login-link", "upgrade"})
+# Only these need the tracker's key; the others shall ask for none, and make none.
+_SIGNING = frozenset({"serve", "login-link", "token"})
 
 
 @click.group("errtrack")
@@ -78,6 +81,8 @@ def _tracker(context: click.Context, options: dict[str, Any]) -> Flask:
             f"there is no tracker's database {path}; name it with "
             "`errtrack --database-url …` or ERRTRACK_DATABASE_URL"
         )
+    if context.invoked_subcommand not in _SIGNING:
+        options["secret_key"] = secrets.token_hex()
     base_url = options.pop("base_url", None)
     try:
         if base_url is not None:

@@ -51,6 +51,24 @@ def test_it_has_every_command_that_needs_no_app() -> None:
     assert set(main.commands) == {*errtrack_commands.commands, "serve"} - of_an_app
 
 
+@pytest.mark.postgresql
+def test_only_commands_that_sign_need_the_key(postgresql: str) -> None:
+    for words in (["upgrade"], ["projects"], ["issues"], ["prune"], ["export"]):
+        result = invoke("--database-url", postgresql, *words)
+        assert result.exit_code == 0, result.output
+    for name in ("login-link", "token"):
+        result = invoke("--database-url", postgresql, name)
+        assert (result.exit_code, "ERRTRACK_SECRET_KEY" in result.output) == (1, True)
+
+
+def test_who_looks_into_a_database_leaves_no_key_beside_it(url: str) -> None:
+    assert invoke("--database-url", url, "issues").exit_code == 0
+    key = Path(url.removeprefix("sqlite:///")).with_suffix(".key")
+    assert not key.exists()
+    assert invoke("--database-url", url, "token").exit_code == 0
+    assert key.exists()
+
+
 def test_the_database_is_named_by_option_or_environment(url: str) -> None:
     for result in (
         invoke("--database-url", url, "issues"),
@@ -91,7 +109,7 @@ def test_help_needs_no_database(command: str) -> None:
         ("mysql://localhost/x", "mysql is not supported"),
         ("what", "expected sqlite:///path"),
         ("sqlite://", "cannot share SQLite in memory"),
-        ("postgresql://localhost/x", "ERRTRACK_SECRET_KEY"),
+        ("postgresql://127.0.0.1:1/x", "check that the server runs"),
     ],
 )
 def test_a_wrong_database_url_is_explained(url: str, problem: str) -> None:
