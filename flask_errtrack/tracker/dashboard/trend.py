@@ -20,6 +20,21 @@ _DAY_STEP, _DAY_HEIGHT = 14, 44
 
 
 @dataclass(frozen=True)
+class Window:
+    """The time that a picture covers: so many steps of some hours, in UTC."""
+
+    first_hour: int
+    steps: int
+    step_hours: int
+
+    @property
+    def hours(self) -> range:
+        """The first hour of each step."""
+        end = self.first_hour + self.steps * self.step_hours
+        return range(self.first_hour, end, self.step_hours)
+
+
+@dataclass(frozen=True)
 class Trend:
     """The last hours or days as one SVG path, and the same in words."""
 
@@ -37,49 +52,47 @@ class Bar:
     label: str
 
 
-def day_trend(per_hour: Mapping[int, int], now: float) -> Trend:
-    """Return the trend of the 24 hours up to ``now``."""
-    last = hour_of(now)
-    counts = [per_hour.get(last - back, 0) for back in reversed(range(DAY_HOURS))]
-    return _trend(counts, "24 hours", "an hour")
-
-
-def days_trend(per_day: Mapping[int, int], now: float, days: int) -> Trend:
-    """Return the trend of so many days, in UTC, today last; days count from 1970."""
+def window_of(days: int, now: float) -> Window:
+    """Return the window of the 24 hours up to ``now``, or of some days, today last."""
+    if days == 1:
+        return Window(hour_of(now) - DAY_HOURS + 1, DAY_HOURS, 1)
     today = hour_of(now) // DAY_HOURS
-    counts = [per_day.get(today - back, 0) for back in reversed(range(days))]
-    return _trend(counts, f"{days} days", "a day")
+    return Window((today - days + 1) * DAY_HOURS, days, DAY_HOURS)
 
 
-def daily_bars(per_hour: Mapping[int, int], now: float) -> list[Bar]:
-    """Return a bar a day for the last 14 days, in UTC, today last."""
-    today = hour_of(now) // DAY_HOURS
-    per_day: dict[int, int] = {}
-    for hour, events in per_hour.items():
-        per_day[hour // DAY_HOURS] = per_day.get(hour // DAY_HOURS, 0) + events
-    days = [today - back for back in reversed(range(TREND_DAYS))]
-    most = max([per_day.get(day, 0) for day in days], default=0)
+def trend_of(counts: Mapping[int, int], window: Window) -> Trend:
+    """Return the trend of a window.
+
+    :param counts: events by the first hour of a step.
+    """
+    events = [counts.get(hour, 0) for hour in window.hours]
+    unit = "hour" if window.step_hours == 1 else "day"
+    label = f"{count(sum(events), 'event')} in the last {window.steps} {unit}s"
+    if any(events):
+        article = "an" if unit == "hour" else "a"
+        label += f", at most {number(max(events))} {article} {unit}"
+    return Trend(_path(events), label)
+
+
+def daily_bars(counts: Mapping[int, int], window: Window) -> list[Bar]:
+    """Return a bar for each day of a window.
+
+    :param counts: events by the first hour of a day.
+    """
+    most = max(counts.get(hour, 0) for hour in window.hours)
     return [
-        _bar(place, day, per_day.get(day, 0), most, day == today)
-        for place, day in enumerate(days)
+        _bar(place, hour, counts.get(hour, 0), most, hour == window.hours[-1])
+        for place, hour in enumerate(window.hours)
     ]
 
 
-def _bar(place: int, day: int, events: int, most: int, is_today: bool) -> Bar:
+def _bar(place: int, hour: int, events: int, most: int, is_today: bool) -> Bar:
     height = _height(events, most, _DAY_HEIGHT)
-    date = datetime.fromtimestamp(day * DAY_HOURS * HOUR_SECONDS, UTC)
+    date = datetime.fromtimestamp(hour * HOUR_SECONDS, UTC)
     label = f"{date.day} {date:%b}: {count(events, 'event')}"
     if is_today:
         label += " so far"
     return Bar(place * _DAY_STEP, _DAY_HEIGHT - height, height, label)
-
-
-def _trend(counts: Sequence[int], period: str, step: str) -> Trend:
-    total = sum(counts)
-    label = f"{count(total, 'event')} in the last {period}"
-    if total:
-        label += f", at most {number(max(counts))} {step}"
-    return Trend(_path(counts), label)
 
 
 def _path(counts: Sequence[int]) -> str:

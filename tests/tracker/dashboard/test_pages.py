@@ -129,15 +129,17 @@ def test_feedback_is_listed_with_what_it_is_about(store_with: StoreWith) -> None
 
 
 def test_a_trend_covers_exactly_the_last_24_hours() -> None:
-    found = trend.day_trend({HOUR: 4, HOUR - 23: 1, HOUR - 24: 99}, NOW)
+    window = trend.window_of(1, NOW)
+    found = trend.trend_of({HOUR: 4, HOUR - 23: 1, HOUR - 24: 99}, window)
     assert found.label == "5 events in the last 24 hours, at most 4 an hour"
     assert found.path == "M0 20v-5h3v5zM92 20v-20h3v20z"
-    assert trend.day_trend({}, NOW).path == ""
+    assert trend.trend_of({}, window).path == ""
 
 
 def test_daily_bars_cover_14_days_and_show_a_single_event() -> None:
-    day = 24
-    bars = trend.daily_bars({HOUR: 1, HOUR - day: 10_000, HOUR - 14 * day: 5}, NOW)
+    day, today = 24, HOUR - HOUR % 24
+    counts = {today: 1, today - day: 10_000, today - 14 * day: 5}
+    bars = trend.daily_bars(counts, trend.window_of(14, NOW))
     assert len(bars) == 14
     assert [(bar.height, bar.label) for bar in bars[-2:]] == [
         (44, "20 Nov: 10k events"),

@@ -5,9 +5,8 @@ Every choice on the list is a link that can be shared. Knows nothing of requests
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar, get_args
+from typing import get_args
 
 from sqlalchemy import ColumnElement, and_, false
 
@@ -17,21 +16,34 @@ from ...rows import can_be_id
 from ...search.conditions import issues_condition
 from ...search.language import parse
 from ...search.terms import Query
-from ...storing.counting import HOUR_SECONDS, hour_of
+from ...storing.counting import HOUR_SECONDS
 from ..paging import page_number
-from ..trend import DAY_HOURS
+from ..trend import Window, window_of
 from .queries import Sort
-
-T = TypeVar("T")
-#: How far back events count; empty: all of them.
-Period = Literal["", "24h", "14d", "30d"]
 
 #: What the list shows if nothing is asked for.
 USUAL_QUERY = "is:unresolved"
 SORTS: tuple[Sort, ...] = get_args(Sort)
-PERIODS: tuple[Period, ...] = get_args(Period)
 
-_PERIOD_DAYS = {"": 1, "24h": 1, "14d": 14, "30d": 30}
+
+@dataclass(frozen=True)
+class Period:
+    """How far back events count, by its name in the address; empty: all of them.
+
+    :param days: how many the trend covers.
+    """
+
+    name: str
+    label: str
+    days: int
+
+
+PERIODS = (
+    Period("", "Any", 1),
+    Period("24h", "24 hours", 1),
+    Period("14d", "14 days", 14),
+    Period("30d", "30 days", 30),
+)
 
 
 @dataclass(frozen=True)
@@ -51,7 +63,7 @@ class Asked:
         found = {
             "q": self.search,
             "project": "" if self.project_id is None else str(self.project_id),
-            "period": self.period,
+            "period": self.period.name,
             "sort": self.sort,
             **changes,
         }
@@ -59,11 +71,6 @@ class Asked:
         return {
             name: text for name, text in found.items() if text != usual.get(name, "")
         }
-
-    @property
-    def days(self) -> int:
-        """How many days the trend covers."""
-        return _PERIOD_DAYS[self.period]
 
     def condition(self, query: Query, now: float) -> ColumnElement[bool]:
         """Return what issues have to fulfil, with another query than the one typed."""
@@ -79,15 +86,11 @@ class Asked:
 
     def since_hour(self, now: float) -> int | None:
         """Return the first hour of the period; ``None`` if all times count."""
-        return self.first_hour(now) if self.period else None
+        return self.window(now).first_hour if self.period.name else None
 
-    def first_hour(self, now: float) -> int:
-        """Return the first hour of the trend: of the last 24, or of a day in UTC."""
-        this_hour = hour_of(now)
-        if self.days == 1:
-            return this_hour - DAY_HOURS + 1
-        today = this_hour // DAY_HOURS
-        return (today - self.days + 1) * DAY_HOURS
+    def window(self, now: float) -> Window:
+        """Return the window of the trend."""
+        return window_of(self.period.days, now)
 
 
 def asked_of(
@@ -103,12 +106,8 @@ def asked_of(
         search.strip(),
         query,
         problem,
-        _known(sort, SORTS, "now"),
-        _known(period, PERIODS, ""),
+        next((one for one in SORTS if one == sort), SORTS[0]),
+        next((one for one in PERIODS if one.name == period), PERIODS[0]),
         page_number(page),
         project if project is not None and can_be_id(project) else None,
     )
-
-
-def _known(asked: str, values: Sequence[T], usual: T) -> T:
-    return next((value for value in values if value == asked), usual)

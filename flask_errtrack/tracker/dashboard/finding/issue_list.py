@@ -1,14 +1,14 @@
 """The list of issues: what breaks most people now first.
 
 Owns which facts the page has. What is asked for stands in ``asked``, the SQL in
-``find_reads``; knows nothing of requests or HTML. ``now`` is in seconds since 1970.
+``queries``; knows nothing of requests or HTML. ``now`` is in seconds since 1970.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from sqlalchemy import Connection, and_
 
@@ -26,7 +26,7 @@ from ..issue import reads
 from ..issue.issue_view import IssueView, issue_view
 from ..paging import PAGE_SIZE, Menu, Option, Paging, paging_of
 from . import queries
-from .asked import PERIODS, SORTS, USUAL_QUERY, Asked, Period, asked_of
+from .asked import PERIODS, SORTS, USUAL_QUERY, Asked, asked_of
 from .facets import Facet, facets_of
 from .queries import Sort
 
@@ -43,12 +43,6 @@ _SORT_LABELS: Mapping[Sort, str] = {
     "first_seen": "Newest",
     "events": "Most events",
     "users": "Most people",
-}
-_PERIOD_LABELS: Mapping[Period, str] = {
-    "": "Any",
-    "24h": "24 hours",
-    "14d": "14 days",
-    "30d": "30 days",
 }
 
 
@@ -117,12 +111,8 @@ def issue_list_page(
         is_empty = not counts and not queries.has_issues(connection)
         empty_words = "" if shown else _empty_words(connection, asked)
     tabs = _tabs(asked, counts)
-    # Of a search for two states nobody has counted all.
-    totals = [tab.count or 0 for tab in tabs if tab.is_current]
-    total = totals[0] if totals else (asked.page - 1) * PAGE_SIZE + len(found)
-    is_usual = asked.search in ("", USUAL_QUERY)
     return IssueListPage(
-        title="Issues" if is_usual else f"{one_line(asked.search, 60)} · Issues",
+        title=_title(asked),
         search=asked.search,
         problem=asked.problem,
         hidden=asked.arguments(q=USUAL_QUERY),
@@ -130,7 +120,7 @@ def issue_list_page(
         tabs=tabs,
         menus=menus,
         facets=facets_of(tags, asked.query, asked.arguments),
-        paging=paging_of(asked.page, len(shown), total, asked.arguments),
+        paging=_paging(asked, tabs, len(found)),
         status=asked.query.only_value("is") or "",
         empty_words=empty_words,
         is_empty_tracker=is_empty,
@@ -174,10 +164,24 @@ def _found(connection: Connection, asked: Asked, now: float) -> Sequence[Record]
     )
 
 
+def _title(asked: Asked) -> str:
+    is_usual = asked.search in ("", USUAL_QUERY)
+    return "Issues" if is_usual else f"{one_line(asked.search, 60)} · Issues"
+
+
+def _paging(asked: Asked, tabs: Sequence[Option], found: int) -> Paging:
+    """Where the page is; ``found`` counts its issues, and one more if there are."""
+    # Of a search for two states nobody has counted all.
+    totals = [tab.count or 0 for tab in tabs if tab.is_current]
+    total = totals[0] if totals else (asked.page - 1) * PAGE_SIZE + found
+    return paging_of(asked.page, min(found, PAGE_SIZE), total, asked.arguments)
+
+
 def _empty_words(connection: Connection, asked: Asked) -> str:
     if asked.page > 1:
         return "This page has no issues any more."
-    if asked.search == USUAL_QUERY and not asked.period and asked.project_id is None:
+    is_whole = not asked.period.name and asked.project_id is None
+    if asked.search == USUAL_QUERY and is_whole:
         return "Every issue is dealt with."
     return f"No issue is found. {unknown_words(connection, asked.query)}".strip()
 
@@ -190,42 +194,21 @@ def _rows(
     now: float,
 ) -> tuple[IssueRow, ...]:
     ids = [row.id for row in shown]
-    since = asked.first_hour(now)
+    window = asked.window(now)
     transactions = queries.transactions(connection, ids)
-    if asked.days == 1:
-        counts = reads.hours(connection, ids, since)
-    else:
-        counts = queries.days(connection, ids, since // trend.DAY_HOURS)
-    return tuple(
-        _row(
-            asked,
-            issue_view(row, projects, now),
-            transactions.get(row.id, ""),
-            counts.get(row.id, {}),
-            now,
-        )
-        for row in shown
-    )
-
-
-def _row(
-    asked: Asked,
-    issue: IssueView,
-    transaction: str,
-    counts: Mapping[int, int],
-    now: float,
-) -> IssueRow:
-    """A row, from the events per hour, or per day where there are several."""
-    events, words = issue.events, f"{count(issue.events, 'event')} in all"
-    if asked.period:
-        events = sum(counts.values())
-        words = f"in {_PERIOD_LABELS[asked.period]}; {words}"
-    picture = (
-        trend.day_trend(counts, now)
-        if asked.days == 1
-        else trend.days_trend(counts, now, asked.days)
-    )
-    return IssueRow(issue, one_line(transaction, 120), picture, events, words)
+    counts = reads.counts(connection, ids, window)
+    rows = []
+    for row in shown:
+        issue = issue_view(row, projects, now)
+        in_window = counts.get(row.id, {})
+        events, words = issue.events, f"{count(issue.events, 'event')} in all"
+        if asked.period.name:
+            events = sum(in_window.values())
+            words = f"in {asked.period.label}; {words}"
+        route = one_line(transactions.get(row.id, ""), 120)
+        picture = trend.trend_of(in_window, window)
+        rows.append(IssueRow(issue, route, picture, events, words))
+    return tuple(rows)
 
 
 def _tabs(asked: Asked, counts: Sequence[Record]) -> tuple[Option, ...]:
@@ -251,45 +234,56 @@ def _tabs(asked: Asked, counts: Sequence[Record]) -> tuple[Option, ...]:
 def _menus(
     connection: Connection, asked: Asked, projects: Mapping[int, str]
 ) -> tuple[Menu, ...]:
-    menus = []
-    if len(projects) > 1:
-        apps = {"": "All", **{str(id): one_line(projects[id], 60) for id in projects}}
-        links = {value: asked.arguments(project=value) for value in apps}
-        current = "" if asked.project_id is None else str(asked.project_id)
-        menus.append(_menu("App", apps, links, current))
+    apps = {str(id): one_line(name, 60) for id, name in projects.items()}
     releases = queries.releases(connection, asked.project_id)
-    versions = dict.fromkeys(row.version for row in releases)
-    menus += _tag_menu(asked, "environment", queries.environments(connection))
-    menus += _tag_menu(asked, "release", versions)
-    periods = {period: asked.arguments(period=period) for period in PERIODS}
-    menus.append(_menu("Period", _PERIOD_LABELS, periods, asked.period))
-    orders = {sort: asked.arguments(sort=sort) for sort in SORTS}
-    menus.append(_menu("Order", _SORT_LABELS, orders, asked.sort))
-    return tuple(menus)
+    environments = queries.environments(connection)
+    menus = [
+        _menu(
+            "App",
+            {"": "All", **apps} if len(apps) > 1 else {},
+            "" if asked.project_id is None else str(asked.project_id),
+            lambda id: asked.arguments(project=id),
+        ),
+        _tag_menu(asked, "environment", environments),
+        _tag_menu(asked, "release", [row.version for row in releases]),
+        _menu(
+            "Period",
+            {period.name: period.label for period in PERIODS},
+            asked.period.name,
+            lambda name: asked.arguments(period=name),
+        ),
+        _menu(
+            "Order",
+            {sort: _SORT_LABELS[sort] for sort in SORTS},
+            asked.sort,
+            lambda sort: asked.arguments(sort=sort),
+        ),
+    ]
+    return tuple(menu for menu in menus if menu.options)
 
 
-def _tag_menu(asked: Asked, key: str, values: Iterable[str]) -> list[Menu]:
-    """A menu of the values of a tag, where there is a choice."""
+def _tag_menu(asked: Asked, key: str, values: Iterable[str]) -> Menu:
+    """A menu of the values of a tag; without options where there is no choice."""
     current = asked.query.only_value(key) or ""
     known = dict.fromkeys(["", *values, current])
-    if len(known) < 3 and not current:
-        return []
+    has_choice = len(known) > 2 or bool(current)
     labels = {value: one_line(value, 60) if value else "All" for value in known}
-    links = {
-        value: asked.arguments(q=asked.query.with_value(key, value)) for value in known
-    }
-    return [_menu(key.capitalize(), labels, links, current)]
+    return _menu(
+        key.capitalize(),
+        labels if has_choice else {},
+        current,
+        lambda value: asked.arguments(q=asked.query.with_value(key, value)),
+    )
 
 
 def _menu(
     name: str,
-    labels: Mapping[Any, str],
-    arguments: Mapping[Any, Mapping[str, str]],
+    labels: Mapping[str, str],
     current: str,
+    link: Callable[[str], Mapping[str, str]],
 ) -> Menu:
     options = [
-        Option(label, arguments[value], value == current)
-        for value, label in labels.items()
+        Option(label, link(value), value == current) for value, label in labels.items()
     ]
     # A project that is gone can still be asked for.
     return Menu(name, labels.get(current, current), tuple(options))

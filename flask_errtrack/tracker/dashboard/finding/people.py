@@ -1,6 +1,6 @@
 """The page of one person: who that is, the issues met, and the events kept.
 
-The SQL is in ``find_reads``; knows nothing of requests or HTML.
+The SQL is in ``queries``; knows nothing of requests or HTML.
 """
 
 from __future__ import annotations

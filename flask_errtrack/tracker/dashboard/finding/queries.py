@@ -1,7 +1,7 @@
 """The queries behind what finds: the list of issues, people and releases.
 
 Each function is one query, however many issues there are. ``condition`` is one on the
-table of issues, as ``search.conditions`` makes it; hours and days count from 1970.
+table of issues, as ``search.conditions`` makes it; hours count from 1970.
 """
 
 from __future__ import annotations
@@ -99,25 +99,6 @@ def state_counts(
 def has_issues(connection: Connection) -> bool:
     """Tell whether there is any issue at all."""
     return connection.execute(select(_issue.id).limit(1)).first() is not None
-
-
-def days(
-    connection: Connection, issue_ids: Iterable[int], since_day: int
-) -> dict[int, dict[int, int]]:
-    """Return events per day, in UTC, by issue, of the days from ``since_day`` on."""
-    day = (_hour.hour // DAY_HOURS).label("day")
-    query = (
-        select(_group.issue_id, day, func.sum(_hour.event_count).label("events"))
-        .join(schema.group_hour, _hour.group_id == _group.id)
-        .where(
-            _group.issue_id.in_(list(issue_ids)), _hour.hour >= since_day * DAY_HOURS
-        )
-        .group_by(_group.issue_id, day)
-    )
-    found: dict[int, dict[int, int]] = {}
-    for row in connection.execute(query):
-        found.setdefault(row.issue_id, {})[row.day] = row.events
-    return found
 
 
 def transactions(connection: Connection, issue_ids: Iterable[int]) -> dict[int, str]:

@@ -1,6 +1,6 @@
 """The pages of releases: all of them, and what one of them has broken.
 
-The SQL is in ``find_reads``; knows nothing of requests or HTML. ``now`` is in seconds
+The SQL is in ``queries``; knows nothing of requests or HTML. ``now`` is in seconds
 since 1970.
 """
 

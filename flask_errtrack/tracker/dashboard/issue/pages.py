@@ -23,7 +23,7 @@ from ...search.language import tag_key
 from ...search.terms import term_text
 from ...shapes import Shape, content_of, issue_summary
 from ...store import Store
-from ...storing.counting import MAX_TAG_LENGTH, OTHER_VALUES, hour_of
+from ...storing.counting import MAX_TAG_LENGTH, OTHER_VALUES
 from .. import trend
 from ..event.event_view import EventView, event_view
 from ..finding.facets import share_words
@@ -192,8 +192,8 @@ def feedback_list_page(
 def _page(
     connection: Connection, issue: Record, event: Record | None, now: float
 ) -> IssuePage:
-    since = hour_of(now) - trend.TREND_DAYS * trend.DAY_HOURS
-    hours = reads.hours(connection, [issue.id], since)
+    window = trend.window_of(trend.TREND_DAYS, now)
+    counts = reads.counts(connection, [issue.id], window)
     event_id = event.event_id if event else ""
     content = content_of(event) if event else {}
     reports = reads.reports_of_issue(connection, issue.id, event_id)
@@ -204,7 +204,7 @@ def _page(
             Reason(row.id, one_line(row.words, 600), row.event_count)
             for row in reads.groups(connection, issue.id)
         ),
-        bars=tuple(trend.daily_bars(hours.get(issue.id, {}), now)),
+        bars=tuple(trend.daily_bars(counts.get(issue.id, {}), window)),
         event=event_view(content, event_id, event.received_at, now) if event else None,
         place=reads.neighbours(connection, issue.id, event.id) if event else None,
         tag_shares=_shares(reads.tag_counts(connection, issue.id)),

@@ -20,6 +20,7 @@ from sqlalchemy import (
 
 from ...database import schema
 from ...rows import Record
+from ..trend import Window
 
 _MAX_TAGS = 200
 _MAX_RELATED = 5
@@ -39,19 +40,20 @@ def projects(connection: Connection) -> dict[int, str]:
     return {row.id: row.name for row in connection.execute(query)}
 
 
-def hours(
-    connection: Connection, issue_ids: Iterable[int], since_hour: int
+def counts(
+    connection: Connection, issue_ids: Iterable[int], window: Window
 ) -> dict[int, dict[int, int]]:
-    """Return events per hour, by issue, of the hours from ``since_hour`` on."""
+    """Return events by issue, and by the first hour of each step of a window."""
+    start = (_hour.hour - _hour.hour % window.step_hours).label("start")
     query = (
-        select(_group.issue_id, _hour.hour, func.sum(_hour.event_count).label("events"))
+        select(_group.issue_id, start, func.sum(_hour.event_count).label("events"))
         .join(schema.group_hour, _hour.group_id == _group.id)
-        .where(_group.issue_id.in_(list(issue_ids)), _hour.hour >= since_hour)
-        .group_by(_group.issue_id, _hour.hour)
+        .where(_group.issue_id.in_(list(issue_ids)), _hour.hour >= window.first_hour)
+        .group_by(_group.issue_id, start)
     )
     found: dict[int, dict[int, int]] = {}
     for row in connection.execute(query):
-        found.setdefault(row.issue_id, {})[row.hour] = row.events
+        found.setdefault(row.issue_id, {})[row.start] = row.events
     return found
 
 
