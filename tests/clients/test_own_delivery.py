@@ -8,19 +8,18 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from delivery.program import Program, outbox
 from tracker.stores import rows
+from waiting import WAIT_SECONDS, wait_until
 
 from flask_errtrack.tracker import projects
 from flask_errtrack.tracker.database.schema import event, group_tag, issue
 from flask_errtrack.tracker.store import Store
 
-WAIT_SECONDS = 60.0
 #: So many errors come at once, from four threads.
 STORM = 80
 _ROOT = Path(__file__).parent.parent.parent
@@ -59,18 +58,15 @@ def marks_in(store: Store) -> Counter[str]:
 
 
 def wait_for(store: Store, marks: int) -> None:
-    until = time.monotonic() + WAIT_SECONDS
-    while (found := marks_in(store)).total() < marks:
-        assert time.monotonic() < until, found
-        time.sleep(0.02)
+    wait_until(lambda: marks_in(store).total() >= marks, lambda: marks_in(store))
 
 
 def wait_until_open(port: int) -> None:
-    until = time.monotonic() + WAIT_SECONDS
-    with socket.socket() as visitor:
-        while visitor.connect_ex(("127.0.0.1", port)):
-            assert time.monotonic() < until, "nobody listens"
-            time.sleep(0.02)
+    def is_open() -> bool:
+        with socket.socket() as visitor:
+            return visitor.connect_ex(("127.0.0.1", port)) == 0
+
+    wait_until(is_open)
 
 
 def free_port() -> int:

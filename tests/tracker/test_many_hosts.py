@@ -12,7 +12,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 from sqlalchemy import text
+from waiting import WAIT_SECONDS, wait_until
 
 from flask_errtrack.tracker.database import schema
 from flask_errtrack.tracker.store import Store
@@ -32,7 +32,6 @@ KINDS = 4
 USERS = 5
 #: Each of them once on each host, for each kind and user.
 TURNS = 4
-WAIT_SECONDS = 120.0
 _PORT = re.compile(r"Listening at: http://127\.0\.0\.1:(\d+)")
 _ROOT = Path(__file__).parent.parent.parent
 
@@ -67,9 +66,9 @@ def running(folder: Path, database_url: str) -> Iterator[int]:
 
 def port_of(process: subprocess.Popen[bytes], log: Path) -> int:
     """Return the port of a server when it answers."""
-    until = time.monotonic() + WAIT_SECONDS
-    while not (found := _PORT.search(log.read_text())):
-        assert process.poll() is None and time.monotonic() < until, log.read_text()
+    wait_until(lambda: _PORT.search(log.read_text()) or process.poll() is not None)
+    found = _PORT.search(log.read_text())
+    assert found is not None, log.read_text()
     port = int(found[1])
     assert get(port, "/ready") == 200, log.read_text()
     return port
@@ -101,10 +100,10 @@ def fail_everywhere(ports: Sequence[int]) -> int:
 
 def wait_until_counted(store: Store, events: int, folders: Sequence[Path]) -> None:
     """Wait until all is delivered: counted once, and gone from all outboxes."""
-    until = time.monotonic() + WAIT_SECONDS
-    while counted(store) < events or any(map(waiting, folders)):
-        assert time.monotonic() < until, (counted(store), *map(waiting, folders))
-        time.sleep(0.05)
+    wait_until(
+        lambda: counted(store) >= events and not any(map(waiting, folders)),
+        lambda: (counted(store), *map(waiting, folders)),
+    )
 
 
 def counted(store: Store) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -11,10 +10,9 @@ from typing import Any, cast
 
 import pytest
 from sqlalchemy import Connection
+from waiting import WAIT_SECONDS, wait_until
 
 from flask_errtrack.tracker.database.turns import MAX_TOGETHER, Turns
-
-WAIT_SECONDS = 60.0
 
 
 class Book:
@@ -54,10 +52,7 @@ class Book:
             pool.submit(self.turns.write, first)
             assert started.wait(WAIT_SECONDS)
             outcomes = [pool.submit(self.turns.write, work) for work in works]
-            until = time.monotonic() + WAIT_SECONDS
-            while len(self.turns.waiting) < len(works):
-                assert time.monotonic() < until
-                time.sleep(0.001)
+            wait_until(lambda: len(self.turns.waiting) == len(works))
             go_on.set()
         return outcomes
 

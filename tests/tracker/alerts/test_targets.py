@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable
 
 import pytest
+from waiting import wait_until
 
 from flask_errtrack.tracker.alerts.messages import Alert
 from flask_errtrack.tracker.alerts.targets import (
@@ -26,14 +25,6 @@ SECRET = "s3cr3t-t0ken"
 
 def post_url(port: int, query: str = "") -> str:
     return f"json://robot:{SECRET}@127.0.0.1:{port}/hooks/{SECRET}{query}"
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that a thread does."""
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end, "it did not happen within 20 s"
-        time.sleep(0.01)
 
 
 def test_a_mail_server_gets_a_mail(store: Store) -> None:
@@ -143,12 +134,12 @@ def test_recording_never_waits_for_who_does_not_answer(store: Store) -> None:
         watchman = watchman_of(store, target)
         store.on_recorded = watchman.wake
         store.record(item())
-        until(lambda: len(server.posts) == 1)
+        wait_until(lambda: len(server.posts) == 1)
         for _ in range(5):
             store.record(item())
         assert row(store, alert).status == "pending"
         server.may_answer.set()
-        until(lambda: row(store, alert).status == "sent")
+        wait_until(lambda: row(store, alert).status == "sent")
         watchman.close()
         assert len(server.posts) == 1
 
@@ -173,7 +164,7 @@ def test_the_thread_ends_when_it_is_closed_and_begins_again(store: Store) -> Non
         return [one.name for one in set(threading.enumerate()) - others]
 
     store.record(item())
-    until(lambda: len(heard) == 1)
+    wait_until(lambda: len(heard) == 1)
     watchman.close()
     assert threads() == []
     store.record(item(fingerprint=["other"]))
