@@ -49,6 +49,12 @@ def rows(app: Flask, *arguments: str) -> list[dict[str, Any]]:
     return found
 
 
+def test_the_list_of_commands_says_whole_sentences(app: Flask) -> None:
+    listed = run(app, "--help").output.partition("Commands:\n")[2].splitlines()
+    assert len(listed) > 20
+    assert [line for line in listed if line.endswith("...")] == []
+
+
 def test_test_sends_an_event_and_says_where_it_went(app: Flask) -> None:
     result = run(app, "test")
     assert result.exit_code == 0

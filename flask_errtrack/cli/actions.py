@@ -33,7 +33,10 @@ _issue_ids = click.argument("issue_ids", type=int, nargs=-1, required=True)
 )
 @with_appcontext
 def resolve_command(issue_ids: tuple[int, ...], in_next_release: bool) -> None:
-    """Mark issues as resolved; one that happens again is shown as regressed."""
+    """Mark issues as resolved.
+
+    One that happens again is open again, and shown as regressed.
+    """
     from ..tracker import actions
 
     act = actions.resolve_in_next_release if in_next_release else actions.resolve
@@ -66,7 +69,10 @@ def mute_command(
     events: int | None,
     users: int | None,
 ) -> None:
-    """Keep counting issues, but out of the way: for ever, or until something."""
+    """Keep counting issues, but out of the way.
+
+    For ever, or until the first of the options holds.
+    """
     from ..tracker import actions
 
     seconds = None if hours is None else hours * 3600
@@ -82,7 +88,10 @@ def mute_command(
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_appcontext
 def delete_command(issue_ids: tuple[int, ...], yes: bool) -> None:
-    """Delete issues with all their events, counters, feedback and history."""
+    """Delete issues with all that belongs to them.
+
+    That is their events, counters, feedback and history.
+    """
     from ..tracker import actions
 
     with _acting() as store:
@@ -124,7 +133,10 @@ def merge_command(issue_ids: tuple[int, ...]) -> None:
 @click.argument("group_id", type=int, required=False)
 @with_appcontext
 def unmerge_command(issue_id: int, group_id: int | None) -> None:
-    """Make a group of an issue an issue of its own; without one, list the groups."""
+    """Make a group of an issue an issue of its own.
+
+    Without GROUP_ID, list the groups that it has.
+    """
     from ..tracker import merging
     from ..tracker.dashboard.issue import reads
 

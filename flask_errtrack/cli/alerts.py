@@ -27,7 +27,7 @@ _COLUMNS = ("created_at", "status", "rule", "issue_id", "title", "problem")
 @limit_option
 @with_appcontext
 def alerts_command(is_test: bool, is_retry: bool, style: str, limit: int) -> None:
-    """List the last alerts, test who is told, or have them tried again."""
+    """List the last alerts; send a test, or try again."""
     if is_test:
         _test()
     elif is_retry:

@@ -20,7 +20,7 @@ _MAX_COMMENT_LENGTH = 120
 @limit_option
 @with_appcontext
 def feedback_command(style: str, limit: int) -> None:
-    """List what people wrote about errors that they met, the newest first."""
+    """List what people wrote about errors, the newest first."""
     from ..tracker.dashboard.issue.reads import reports
 
     with store_of_app() as store, store.reading() as connection:

@@ -33,7 +33,10 @@ Step = Callable[[int], None]
 )
 @with_appcontext
 def export_command(query: str, output: str) -> None:
-    """Write projects, issues, events and feedback, a JSON object a line."""
+    """Write all issues, events and feedback as lines of JSON.
+
+    Projects come first, without their keys.
+    """
     from ..tracker.backup import written_whole
     from ..tracker.export import Export
     from ..tracker.search.conditions import issues_condition

@@ -30,7 +30,10 @@ _DAY_SECONDS = 86400
 )
 @with_appcontext
 def token_command(write: bool, days: int, name: str) -> None:
-    """Print a token for scripts that use the API; by default it may only read."""
+    """Print a token for scripts that use the API.
+
+    By default it may only read.
+    """
     from ..tracker.rest.tokens import Token
 
     with store_of_app() as store:

@@ -48,7 +48,10 @@ def test_command() -> None:
 @base_url_option
 @with_appcontext
 def login_link_command(base_url: str | None) -> None:
-    """Print a link that opens the dashboard; it is good for ten minutes."""
+    """Print a link that opens the dashboard.
+
+    It is good for ten minutes; the browser that used it stays in for twelve hours.
+    """
     from ..access import login_token
 
     with store_of_app() as store:
@@ -60,7 +63,10 @@ def login_link_command(base_url: str | None) -> None:
 @click.command("upgrade")
 @with_appcontext
 def upgrade_command() -> None:
-    """Bring the tracker's tables up to date; SQLite does it by itself."""
+    """Bring the tracker's tables up to date.
+
+    PostgreSQL needs it after an upgrade of the package; SQLite does it by itself.
+    """
     with store_of_app() as store:
         store.upgrade()
     click.echo("The tracker's tables are up to date.")
@@ -69,7 +75,7 @@ def upgrade_command() -> None:
 @click.command("doctor")
 @with_appcontext
 def doctor_command() -> None:
-    """Say what is set up, what works, what does not, and how to mend it."""
+    """Say what works, what does not, and how to mend it."""
     tracker = current_app.extensions.get(TRACKER_KEY)
     findings = findings_of(
         client_of_app(), current_app, tracker and tracker.store.check
