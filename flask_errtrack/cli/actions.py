@@ -6,20 +6,18 @@ They do what the dashboard does, and stand in the history as the command line's.
 from __future__ import annotations
 
 import getpass
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
 from flask.cli import with_appcontext
 
-from ..errors import ActionError
 from ..words import count, one_line
 from .current import spelled, store_of_app
 
 if TYPE_CHECKING:
     from ..tracker.actions import Changed
-    from ..tracker.store import Store
 
 _issue_ids = click.argument("issue_ids", type=int, nargs=-1, required=True)
 
@@ -40,7 +38,7 @@ def resolve_command(issue_ids: tuple[int, ...], in_next_release: bool) -> None:
     from ..tracker import actions
 
     act = actions.resolve_in_next_release if in_next_release else actions.resolve
-    with _acting() as store:
+    with store_of_app() as store:
         changed = act(store, issue_ids, _actor())
     _say(changed, "is resolved")
 
@@ -52,7 +50,7 @@ def reopen_command(issue_ids: tuple[int, ...]) -> None:
     """Mark issues as unresolved again."""
     from ..tracker import actions
 
-    with _acting() as store:
+    with store_of_app() as store:
         changed = actions.reopen(store, issue_ids, _actor())
     _say(changed, "is unresolved")
 
@@ -76,7 +74,7 @@ def mute_command(
     from ..tracker import actions
 
     seconds = None if hours is None else hours * 3600
-    with _acting() as store:
+    with store_of_app() as store:
         changed = actions.mute(
             store, issue_ids, _actor(), seconds=seconds, events=events, users=users
         )
@@ -94,7 +92,7 @@ def delete_command(issue_ids: tuple[int, ...], yes: bool) -> None:
     """
     from ..tracker import actions
 
-    with _acting() as store:
+    with store_of_app() as store:
         if not yes:
             numbers = ", ".join(map(str, issue_ids))
             question = f"Delete issue {numbers} with everything that belongs to it?"
@@ -111,7 +109,7 @@ def note_command(issue_id: int, text: str) -> None:
     """Write a note into the history of an issue."""
     from ..tracker import actions
 
-    with _acting() as store:
+    with store_of_app() as store:
         changed = actions.note(store, [issue_id], text, _actor())
     _say(changed, "has the note")
 
@@ -123,7 +121,7 @@ def merge_command(issue_ids: tuple[int, ...]) -> None:
     """Make one issue of several; the first that is named stays."""
     from ..tracker import merging
 
-    with _acting() as store:
+    with store_of_app() as store:
         target_id = merging.merge(store, issue_ids, _actor(), into=issue_ids[0])
     click.echo(f"All is issue {target_id} now.")
 
@@ -140,7 +138,7 @@ def unmerge_command(issue_id: int, group_id: int | None) -> None:
     from ..tracker import merging
     from ..tracker.dashboard.issue import reads
 
-    with _acting() as store:
+    with store_of_app() as store:
         if group_id is not None:
             new_id = merging.unmerge(store, group_id, _actor(), out_of=issue_id)
             click.echo(f"Group {group_id} is issue {new_id} now.")
@@ -152,16 +150,6 @@ def unmerge_command(issue_id: int, group_id: int | None) -> None:
         for group in groups:
             events = count(group.event_count, "event")
             click.echo(f"{group.id}  {events}  {one_line(group.words, 600)}")
-
-
-@contextmanager
-def _acting() -> Iterator[Store]:
-    """Yield the store; an action that cannot be done ends the command."""
-    with store_of_app() as store:
-        try:
-            yield store
-        except ActionError as error:
-            raise click.ClickException(str(error)) from error
 
 
 def _actor() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
@@ -10,9 +9,9 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from ..host import TRACKER_KEY
-from ..words import count, rfc3339
+from ..words import count
 from .current import store_of_app
-from .printing import format_option, limit_option, print_table
+from .printing import format_option, limit_option, print_list
 
 if TYPE_CHECKING:
     from ..tracker.embedded import Tracker
@@ -37,28 +36,12 @@ def alerts_command(is_test: bool, is_retry: bool, style: str, limit: int) -> Non
 
 
 def _list(style: str, limit: int) -> None:
-    from ..tracker.alerts.listing import last_sendings
+    from ..tracker.alerts.listing import last_alerts
+    from ..tracker.shapes import alert_shape
 
     with store_of_app() as store:
-        found = last_sendings(store, limit)
-    rows = [
-        {
-            "created_at": rfc3339(one.created_at),
-            "status": one.status,
-            "rule": one.rule,
-            "issue_id": one.issue_id,
-            "title": one.title,
-            "attempts": one.attempts,
-            "problem": one.problem,
-        }
-        for one in found
-    ]
-    if style == "json":
-        click.echo(json.dumps(rows, indent=2))
-    elif not rows:
-        click.echo("There was nothing to tell yet.")
-    else:
-        print_table(_COLUMNS, rows)
+        rows = [alert_shape(row) for row in last_alerts(store, limit)]
+    print_list(style, _COLUMNS, rows, "There was nothing to tell yet.")
 
 
 def _test() -> None:

@@ -16,9 +16,9 @@ from flask import Flask
 from flask.cli import ScriptInfo
 
 from ..composition import dismantle
-from ..errors import ConfigError
 from ..version import VERSION
 from . import errtrack_commands
+from .current import explained
 from .serve import serve_command
 
 # These are about an app that sends.
@@ -84,13 +84,11 @@ def _tracker(context: click.Context, options: dict[str, Any]) -> Flask:
     if context.invoked_subcommand not in _SIGNING:
         options["secret_key"] = secrets.token_hex()
     base_url = options.pop("base_url", None)
-    try:
+    with explained():
         if base_url is not None:
             prefix = options.get("url_prefix", "")
             options["dashboard_url"] = f"{checked_base_url(base_url)}{prefix}"
         app = standalone.create_app(database_url, **options)
-    except ConfigError as error:
-        raise click.ClickException(str(error)) from error
     context.call_on_close(lambda: dismantle(app))
     return app
 

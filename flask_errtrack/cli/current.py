@@ -11,7 +11,7 @@ from flask import current_app
 
 from ..client import Client
 from ..diagnosis import destination_of
-from ..errors import StoreError
+from ..errors import ActionError, ConfigError, SearchError, StoreError
 from ..host import CLIENT_KEY, TRACKER_KEY
 
 if TYPE_CHECKING:
@@ -31,16 +31,25 @@ def client_of_app() -> Client:
 
 @contextmanager
 def store_of_app() -> Iterator[Store]:
-    """Yield the store of the app's tracker; what is wrong with it ends the command."""
+    """Yield the store of the app's tracker; what cannot be done ends the command."""
     tracker: Tracker | None = current_app.extensions.get(TRACKER_KEY)
     if tracker is None:
         raise click.ClickException(
             "this app has no tracker of its own: its events go to "
             f"{destination_of(client_of_app())}"
         )
-    try:
+    with explained():
         yield tracker.store
-    except StoreError as error:
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Let what cannot be done end the command, with the sentence that says why."""
+    try:
+        yield
+    except SearchError as error:
+        raise click.UsageError(str(error)) from error
+    except (ActionError, ConfigError, StoreError) as error:
         raise click.ClickException(str(error)) from error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from itertools import islice
 
@@ -10,8 +9,8 @@ import click
 from flask.cli import with_appcontext
 
 from .current import store_of_app
-from .printing import format_option, limit_option, print_table
-from .searching import nothing_found, query_argument, searching
+from .printing import format_option, limit_option, print_list
+from .searching import nothing_found, query_argument
 
 
 @click.command("events")
@@ -30,7 +29,7 @@ def events_command(query: tuple[str, ...], style: str, limit: int) -> None:
     from ..tracker.shapes import event_shape
 
     search = " ".join(query)
-    with store_of_app() as store, searching():
+    with store_of_app() as store:
         asked = parse(search)
         with store.reading() as connection:
             found = list(islice(events_found(connection, asked, time.time()), limit))
@@ -38,7 +37,4 @@ def events_command(query: tuple[str, ...], style: str, limit: int) -> None:
             nothing_found(store, search, "No such events are kept.")
             return
     rows = [event_shape(row) | {"title": row.title} for row in found]
-    if style == "json":
-        click.echo(json.dumps(rows, indent=2))
-    else:
-        print_table(("event_id", "issue_id", "received_at", "title"), rows)
+    print_list(style, ("event_id", "issue_id", "received_at", "title"), rows)

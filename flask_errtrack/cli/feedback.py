@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 from flask.cli import with_appcontext
 
 from ..words import one_line, rfc3339
 from .current import store_of_app
-from .printing import format_option, limit_option, print_table
+from .printing import Row, format_option, limit_option, print_list
 
 _COLUMNS = ("received_at", "event_id", "issue_id", "name", "email", "comments")
 _MAX_COMMENT_LENGTH = 120
@@ -38,11 +36,8 @@ def feedback_command(style: str, limit: int) -> None:
         }
         for row in found
     ]
-    if style == "json":
-        click.echo(json.dumps(rows, indent=2))
-    elif not rows:
-        click.echo("Nobody has written yet.")
-    else:
-        for row in rows:
-            row["comments"] = one_line(row["comments"], _MAX_COMMENT_LENGTH)
-        print_table(_COLUMNS, rows)
+    print_list(style, _COLUMNS, rows, "Nobody has written yet.", _in_table)
+
+
+def _in_table(row: Row) -> Row:
+    return row | {"comments": one_line(row["comments"], _MAX_COMMENT_LENGTH)}

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 import click
 from flask.cli import with_appcontext
 
 from .current import is_without_app, spelled, store_of_app
-from .printing import format_option, limit_option, print_table
-from .searching import nothing_found, query_argument, searching
+from .printing import format_option, limit_option, print_list
+from .searching import nothing_found, query_argument
+
+_COLUMNS = ("id", "level", "status", "events", "users", "last_seen", "title")
 
 
 @click.command("issues")
@@ -36,16 +37,13 @@ def issues_command(
     status = status or ("all" if query else "unresolved")
     terms = query if status == "all" else (f"is:{status}", *query)
     search = " ".join(terms)
-    with store_of_app() as store, searching():
+    with store_of_app() as store:
         rows = issue_rows(store, search, limit=limit, now=time.time())
-        if style == "json":
-            click.echo(json.dumps(rows, indent=2))
-        elif not rows:
+        if not rows and style == "text":
             words = "No issues." if query else f"No issues. {_first_step()}"
             nothing_found(store, search, words)
-        else:
-            columns = ("id", "level", "status", "events", "users", "last_seen", "title")
-            print_table(columns, rows)
+            return
+    print_list(style, _COLUMNS, rows)
 
 
 def _first_step() -> str:

@@ -10,7 +10,6 @@ from pathlib import Path
 import click
 from flask.cli import with_appcontext
 
-from ..errors import SearchError
 from ..words import count, size
 from .current import store_of_app
 
@@ -43,11 +42,7 @@ def export_command(query: str, output: str) -> None:
     from ..tracker.search.language import parse
 
     with store_of_app() as store:
-        try:
-            where = issues_condition(parse(query), store.now())
-        except SearchError as error:
-            raise click.ClickException(str(error)) from error
-        export = Export(store, where)
+        export = Export(store, issues_condition(parse(query), store.now()))
         with progress_bar("Exporting", export.count()) as step:
             lines = _told(export.lines(), step)
             if output == "-":

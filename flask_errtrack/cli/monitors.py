@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 from flask.cli import with_appcontext
 
-from ..words import rfc3339
 from .current import store_of_app
-from .printing import format_option, limit_option, print_table
+from .printing import Row, format_option, limit_option, print_list
 
 _COLUMNS = ("id", "state", "late_at", "schedule", "environment", "slug")
 
@@ -27,31 +24,15 @@ def monitors_command(context: click.Context, style: str, limit: int) -> None:
 @with_appcontext
 def _print_monitors(style: str, limit: int) -> None:
     from ..tracker import monitor_actions
+    from ..tracker.shapes import monitor_shape
 
     with store_of_app() as store:
-        found = monitor_actions.every(store, limit)
-    rows = [
-        {
-            "id": one.id,
-            "slug": one.slug,
-            "environment": one.environment,
-            "schedule": one.schedule,
-            "state": one.state,
-            "is_muted": one.is_muted,
-            "late_at": None if one.due_at is None else rfc3339(one.due_at),
-        }
-        for one in found
-    ]
-    if style == "json":
-        click.echo(json.dumps(rows, indent=2))
-        return
-    if not rows:
-        click.echo("No job has told of a run yet.")
-        return
-    for row in rows:
-        row["state"] = f"{row['state']}, muted" if row["is_muted"] else row["state"]
-        row["late_at"] = row["late_at"] or ""
-    print_table(_COLUMNS, rows)
+        rows = [monitor_shape(row) for row in monitor_actions.every(store, limit)]
+    print_list(style, _COLUMNS, rows, "No job has told of a run yet.", _in_table)
+
+
+def _in_table(row: Row) -> Row:
+    return row | {"state": f"{row['state']}, muted"} if row["is_muted"] else row
 
 
 @monitors_command.command("mute")

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import click
 from flask import current_app, url_for
 from flask.cli import with_appcontext
 
-from ..errors import ConfigError
-from .current import client_of_app, default_base_url, store_of_app
-from .printing import format_option, limit_option, print_table
+from .current import client_of_app, default_base_url, explained, store_of_app
+from .printing import format_option, limit_option, print_list
 
 base_url_option = click.option(
     "--base-url",
@@ -46,10 +41,7 @@ def _print_projects(base_url: str | None, style: str, limit: int) -> None:
         {"id": one.id, "name": one.name, "dsn": projects.dsn_of(one, home)}
         for one in found
     ]
-    if style == "json":
-        click.echo(json.dumps(rows, indent=2))
-    else:
-        print_table(("id", "name", "dsn"), rows)
+    print_list(style, ("id", "name", "dsn"), rows)
 
 
 @projects_command.command("add")
@@ -61,7 +53,7 @@ def add_command(name: str, base_url: str | None) -> None:
     from ..tracker import projects
 
     home = dashboard_url(base_url)
-    with _explained(), store_of_app() as store:
+    with store_of_app() as store:
         made = projects.add(store, name)
     click.echo(projects.dsn_of(made, home))
 
@@ -74,7 +66,7 @@ def rename_command(number: int, name: str) -> None:
     """Give project NUMBER another name; its DSN stays."""
     from ..tracker import projects
 
-    with _explained(), store_of_app() as store:
+    with store_of_app() as store:
         made = projects.rename(store, number, name)
     click.echo(f"Project {made.id} is {made.name!r}.")
 
@@ -91,18 +83,9 @@ def rekey_command(number: int, base_url: str | None) -> None:
     from ..tracker import projects
 
     home = dashboard_url(base_url)
-    with _explained(), store_of_app() as store:
+    with store_of_app() as store:
         made = projects.rekey(store, number)
     click.echo(projects.dsn_of(made, home))
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    """Let what cannot be done end the command."""
-    try:
-        yield
-    except ConfigError as error:
-        raise click.ClickException(str(error)) from error
 
 
 def dashboard_url(base_url: str | None) -> str:
@@ -125,7 +108,7 @@ def dashboard_url(base_url: str | None) -> str:
     if base_url is None and not current_app.config["SERVER_NAME"]:
         base_url = default_base_url()
     if base_url is not None:
-        with _explained():
+        with explained():
             base_url = checked_base_url(base_url)
     with current_app.test_request_context(base_url=base_url):
         home = url_for("errtrack.issue_list", _external=True)

@@ -1,31 +1,18 @@
-"""What commands that search have in common: the argument, and what is wrong with it.
+"""What commands that search have in common: the argument, and what was not found.
 
 Knows nothing of what is listed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
-
-from ..errors import SearchError
 
 if TYPE_CHECKING:
     from ..tracker.store import Store
 
 query_argument = click.argument("query", nargs=-1)
-
-
-@contextmanager
-def searching() -> Iterator[None]:
-    """End the command with a sentence if the search cannot be meant."""
-    try:
-        yield
-    except SearchError as error:
-        raise click.UsageError(str(error)) from error
 
 
 def nothing_found(store: Store, search: str, words: str) -> None:

@@ -17,9 +17,8 @@ from flask import Flask
 from flask.cli import ScriptInfo
 
 from ..access import login_token
-from ..errors import StoreError
 from ..host import KEYS_KEY, TRACKER_KEY
-from .current import DEFAULT_PORT, client_of_app
+from .current import DEFAULT_PORT, client_of_app, explained
 from .projects import dashboard_url
 
 if TYPE_CHECKING:
@@ -71,13 +70,11 @@ def serve_command(
     script.data.update(given)
     app = script.load_app()
     tracker: Tracker = app.extensions[TRACKER_KEY]
-    try:
+    with explained():
         tracker.store.check()
         listener = _listener(host, port)
         server = _server(app, listener, threads)
         greeting = _greeting(app, _url_of(host, listener))
-    except StoreError as error:
-        raise click.ClickException(str(error)) from error
     with _ending_well(server):
         click.echo(greeting)
         server.run()

@@ -5,32 +5,19 @@ Knows nothing of runs that are due, or of pages.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
 from .database.schema import check_in, monitor
+from .rows import Record
 from .store import Store
 
 
-@dataclass(frozen=True)
-class Monitor:
-    """A job, how its last run went, and when the next one is late.
-
-    ``state`` is empty before any run, ``due_at`` is in seconds since 1970.
-    """
-
-    id: int
-    slug: str
-    environment: str
-    schedule: str
-    state: str
-    is_muted: bool
-    due_at: float | None
-
-
-def every(store: Store, limit: int) -> list[Monitor]:
+def every(store: Store, limit: int) -> Sequence[Record]:
     """Return the monitors of all projects, by name.
+
+    Each row has ``state``: how its last run went, empty before any.
 
     :raises StoreError: if the database cannot be used now.
     """
@@ -42,23 +29,12 @@ def every(store: Store, limit: int) -> list[Monitor]:
         .scalar_subquery()
     )
     query = (
-        select(
-            monitor.c.id,
-            monitor.c.slug,
-            monitor.c.environment,
-            monitor.c.schedule,
-            state.label("state"),
-            monitor.c.is_muted,
-            monitor.c.due_at,
-        )
+        select(monitor, func.coalesce(state, "").label("state"))
         .order_by(monitor.c.slug, monitor.c.environment, monitor.c.id)
         .limit(limit)
     )
     with store.reading() as connection:
-        return [
-            Monitor(**{**row._mapping, "state": row.state or ""})
-            for row in connection.execute(query)
-        ]
+        return connection.execute(query).all()
 
 
 def mute(store: Store, monitor_id: int, is_muted: bool = True) -> bool:

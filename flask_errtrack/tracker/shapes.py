@@ -107,3 +107,29 @@ def activity_shape(row: Record) -> Shape:
         "actor": row.actor,
         "detail": row.detail,
     }
+
+
+def alert_shape(row: Record) -> Shape:
+    """Describe an alert by its row, with the ``title`` of its issue."""
+    return {
+        "created_at": rfc3339(row.created_at),
+        "status": row.status,
+        "rule": row.rule,
+        "issue_id": row.issue_id,
+        "title": row.title,
+        "attempts": row.attempts,
+        "problem": row.problem,
+    }
+
+
+def monitor_shape(row: Record) -> Shape:
+    """Describe a job by its row, with the ``state`` of its last run."""
+    return {
+        "id": row.id,
+        "slug": row.slug,
+        "environment": row.environment,
+        "schedule": row.schedule,
+        "state": row.state,
+        "is_muted": row.is_muted,
+        "late_at": None if row.due_at is None else rfc3339(row.due_at),
+    }

@@ -162,7 +162,7 @@ def test_the_command_takes_a_search(make_app: MakeApp) -> None:
     run(app, "test")
     for query, lines in (("errtrack:test", 3), ("errtrack:other", 1), ("", 3)):
         assert len(run(app, "export", "--query", query).stdout.splitlines()) == lines
-    result = run(app, "export", "--query", "is:new", status=1)
+    result = run(app, "export", "--query", "is:new", status=2)
     assert "is:new is not known" in result.output
 
 

@@ -2,53 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from ..database.schema import alert, issue
+from ..rows import Record
 from ..store import Store
 
 
-@dataclass(frozen=True)
-class Sending:
-    """An alert: about which issue, and how its delivery goes.
-
-    ``status`` is pending, sent or failed; times are seconds since 1970.
-    """
-
-    rule: str
-    issue_id: int | None
-    title: str
-    created_at: float
-    sent_at: float | None
-    status: str
-    attempts: int
-    problem: str
-
-
-def last_sendings(store: Store, limit: int) -> list[Sending]:
-    """Return the last alerts, the newest first.
+def last_alerts(store: Store, limit: int) -> Sequence[Record]:
+    """Return the last alerts, the newest first, each with the title of its issue.
 
     :raises StoreError: if the database cannot be used now.
     """
     query = (
-        select(
-            alert.c.rule,
-            alert.c.issue_id,
-            issue.c.title,
-            alert.c.created_at,
-            alert.c.sent_at,
-            alert.c.status,
-            alert.c.attempts,
-            alert.c.problem,
-        )
+        select(alert, func.coalesce(issue.c.title, "").label("title"))
         .outerjoin(issue, issue.c.id == alert.c.issue_id)
         .order_by(alert.c.id.desc())
         .limit(limit)
     )
     with store.reading() as connection:
-        return [
-            Sending(**{**row._mapping, "title": row.title or ""})
-            for row in connection.execute(query)
-        ]
+        return connection.execute(query).all()

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...words import Moment, count, moment, one_line
-from ..alerts.listing import Sending, last_sendings
+from ..alerts.listing import last_alerts
 from ..alerts.targets import Told
 from ..alerts.watchman import Watchman
+from ..rows import Record
 
 ROWS = 50
 _MAX_TEXT = 300
@@ -50,7 +51,7 @@ def alert_list_page(
 
     :raises StoreError: if the tracker's database cannot be used.
     """
-    rows = tuple(_row(one, now) for one in last_sendings(watchman.store, ROWS))
+    rows = tuple(_row(one, now) for one in last_alerts(watchman.store, ROWS))
     return AlertListPage(
         tuple(one_line(target.name, 100) for target in watchman.teller.targets),
         tuple(rule.words for rule in watchman.rules),
@@ -61,7 +62,7 @@ def alert_list_page(
     )
 
 
-def _row(one: Sending, now: float) -> AlertRow:
+def _row(one: Record, now: float) -> AlertRow:
     words = {"pending": "waits", "failed": "could not be sent"}.get(
         one.status, one.status
     )
