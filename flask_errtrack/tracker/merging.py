@@ -18,9 +18,8 @@ from .database.schema import activity, alert, group, group_user, issue, merged_i
 from .rows import Record, can_be_id
 from .store import Store
 from .storing import history
+from .storing.placing import FACTS, open_issue
 
-#: What an issue shows of its newest event, and every group knows of its own.
-_FACTS = ("title", "culprit", "level", "environment", "release")
 _STATE = (
     "status",
     "is_regressed",
@@ -96,7 +95,7 @@ def unmerge(
                 f"Group {group_id} is all that issue {issue_id} has: there is nothing "
                 "to take it from."
             )
-        new = _own_issue(connection, group_id, store.now())
+        new = open_issue(connection, group_id, store.now())
         _refresh(connection, old)
         _refresh(connection, new)
         new_id: int = new.id
@@ -160,7 +159,7 @@ def _refresh(
         "first_seen": first.first_seen,
         "last_seen": newest.last_seen,
         "first_release": first.first_release,
-        **{name: newest._mapping[name] for name in _FACTS},
+        **{name: newest._mapping[name] for name in FACTS},
     }
     # Muted until so many more: as many more are still to come.
     for noun in ("event", "user"):
@@ -184,32 +183,6 @@ def _issue_of(connection: Connection, group_id: int) -> int:
     if issue_id is None:
         raise ActionError(f"There is no group {group_id}.")
     return issue_id
-
-
-def _own_issue(connection: Connection, group_id: int, now: float) -> Record:
-    """Make the issue that has only this group; its numbers are still to come."""
-    of = connection.execute(select(group).where(group.c.id == group_id)).one()
-    new = connection.execute(
-        insert(issue)
-        .values(
-            project_id=of.project_id,
-            status="unresolved",
-            is_regressed=False,
-            status_changed_at=now,
-            event_count=0,
-            user_count=0,
-            first_seen=of.first_seen,
-            last_seen=of.last_seen,
-            first_release=of.first_release,
-            regressed_release="",
-            **{name: of._mapping[name] for name in _FACTS},
-        )
-        .returning(issue)
-    ).one()
-    connection.execute(
-        update(group).where(group.c.id == group_id).values(issue_id=new.id)
-    )
-    return new
 
 
 def _note(

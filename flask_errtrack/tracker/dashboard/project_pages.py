@@ -5,7 +5,7 @@ Owns the snippets. Knows no route; where the tracker is, it is told.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from textwrap import dedent
 from typing import Any
 
@@ -81,13 +81,12 @@ def project_setup_page(
 
     :param problem: why it could not be renamed.
     """
-    project = projects.find(store, project_id)
-    if project is None:
-        return None
     with store.reading() as connection:
-        (row,) = _rows(connection, project_id)
-    view = _view(row, base_url, now)
-    return ProjectSetupPage(view, snippets_of(project, base_url), problem)
+        found = _rows(connection, project_id)
+    if not found:
+        return None
+    view = _view(found[0], base_url, now)
+    return ProjectSetupPage(view, snippets_of(found[0], base_url), problem)
 
 
 def snippets_of(project: Project, base_url: str) -> tuple[Snippet, ...]:
@@ -95,43 +94,9 @@ def snippets_of(project: Project, base_url: str) -> tuple[Snippet, ...]:
     dsn = projects.dsn_of(project, base_url)
     url = f"{base_url.rstrip('/')}/api/{project.id}/envelope/"
     url += f"?sentry_key={project.public_key}"
-    return (
-        Snippet(
-            "flask",
-            "Flask",
-            "pip install Flask-ErrTrack",
-            _FLASK.format(dsn=dsn),
-            "flask errtrack test sends a test event. With ERRTRACK_DSN in the "
-            "environment no code has to change.",
-        ),
-        Snippet(
-            "python",
-            "Plain Python",
-            "pip install sentry-sdk",
-            _PYTHON.format(dsn=dsn),
-            "The same with Django, FastAPI and whatever else sentry-sdk knows.",
-        ),
-        Snippet(
-            "browser",
-            "JavaScript in a browser",
-            "npm install @sentry/browser",
-            _BROWSER.format(dsn=dsn),
-            "The key in the DSN only lets send: it may stand in public pages.",
-        ),
-        Snippet(
-            "node",
-            "Node.js",
-            "npm install @sentry/node",
-            _NODE.format(dsn=dsn),
-            "Load this file before all others.",
-        ),
-        Snippet(
-            "curl",
-            "Anything else",
-            "",
-            _CURL.format(url=url),
-            "Every Sentry SDK works with the DSN above: Go, Ruby, PHP, Java, Rust …",
-        ),
+    return tuple(
+        replace(one, code=one.code.replace("<dsn>", dsn).replace("<url>", url))
+        for one in _SNIPPETS
     )
 
 
@@ -156,11 +121,10 @@ def _rows(connection: Connection, project_id: int | None = None) -> list[Any]:
 
 
 def _view(row: Any, base_url: str, now: float) -> ProjectView:
-    project = Project(row.id, row.name, row.public_key)
     return ProjectView(
         id=row.id,
         name=one_line(row.name),
-        dsn=projects.dsn_of(project, base_url),
+        dsn=projects.dsn_of(row, base_url),
         unresolved=row.unresolved,
         events=row.events,
         last_seen=None if row.last_seen is None else moment(row.last_seen, now),
@@ -171,30 +135,63 @@ def _code(text: str) -> str:
     return dedent(text).strip()
 
 
-_FLASK = _code("""
-    from flask_errtrack import ErrTrack
+_SNIPPETS = (
+    Snippet(
+        "flask",
+        "Flask",
+        "pip install Flask-ErrTrack",
+        _code("""
+            from flask_errtrack import ErrTrack
 
-    errtrack = ErrTrack(app, dsn="{dsn}")
-""")
-_PYTHON = _code("""
-    import sentry_sdk
+            errtrack = ErrTrack(app, dsn="<dsn>")
+        """),
+        "flask errtrack test sends a test event. With ERRTRACK_DSN in the environment "
+        "no code has to change.",
+    ),
+    Snippet(
+        "python",
+        "Plain Python",
+        "pip install sentry-sdk",
+        _code("""
+            import sentry_sdk
 
-    sentry_sdk.init(dsn="{dsn}")
-    sentry_sdk.capture_message("A test message")
-""")
-_BROWSER = _code("""
-    import * as Sentry from "@sentry/browser";
+            sentry_sdk.init(dsn="<dsn>")
+            sentry_sdk.capture_message("A test message")
+        """),
+        "The same with Django, FastAPI and whatever else sentry-sdk knows.",
+    ),
+    Snippet(
+        "browser",
+        "JavaScript in a browser",
+        "npm install @sentry/browser",
+        _code("""
+            import * as Sentry from "@sentry/browser";
 
-    Sentry.init({{ dsn: "{dsn}" }});
-    Sentry.captureMessage("A test message");
-""")
-_NODE = _code("""
-    const Sentry = require("@sentry/node");
+            Sentry.init({ dsn: "<dsn>" });
+            Sentry.captureMessage("A test message");
+        """),
+        "The key in the DSN only lets send: it may stand in public pages.",
+    ),
+    Snippet(
+        "node",
+        "Node.js",
+        "npm install @sentry/node",
+        _code("""
+            const Sentry = require("@sentry/node");
 
-    Sentry.init({{ dsn: "{dsn}" }});
-    Sentry.captureMessage("A test message");
-""")
-_CURL = _code("""
-    printf '%s\\n' '{{}}' '{{"type":"event"}}' '{{"message":"A test message"}}' |
-      curl --fail-with-body --data-binary @- '{url}'
-""")
+            Sentry.init({ dsn: "<dsn>" });
+            Sentry.captureMessage("A test message");
+        """),
+        "Load this file before all others.",
+    ),
+    Snippet(
+        "curl",
+        "Anything else",
+        "",
+        _code("""
+            printf '%s\\n' '{}' '{"type":"event"}' '{"message":"A test message"}' |
+              curl --fail-with-body --data-binary @- '<url>'
+        """),
+        "Every Sentry SDK works with the DSN above: Go, Ruby, PHP, Java, Rust …",
+    ),
+)

@@ -259,12 +259,18 @@ def _bounded(raw: Any, depth: int, max_items: int) -> Any:
         return clean(raw, MAX_TEXT_LENGTH)
     if kind is int or kind is float:
         return _number(raw)
-    if kind is not dict and kind is not list:
-        return raw
+    if kind is dict or kind is list:
+        return _bounded_items(raw, depth, max_items)
+    return raw
+
+
+def _bounded_items(
+    raw: dict[str, Any] | list[Any], depth: int, max_items: int
+) -> dict[str, Any] | list[Any] | str:
     if raw and depth >= MAX_DEPTH:
         return f"<{len(raw)} items>"
     more = len(raw) - max_items
-    if kind is dict:
+    if isinstance(raw, dict):
         found = {
             clean(key, MAX_KEY_LENGTH): _bounded(item, depth + 1, MAX_ITEMS)
             for key, item in islice(raw.items(), max_items)

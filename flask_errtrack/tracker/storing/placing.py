@@ -10,12 +10,12 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, case, select, update
+from sqlalchemy import Connection, case, insert, select, update
 
 from ...event import Event
 from ...trim import trimmed
 from ..database.schema import group, group_tag, issue, project
-from ..database.statements import Prepared, insert_of
+from ..database.statements import Prepared
 from ..events.grouping import (
     Grouping,
     culprit_of,
@@ -23,10 +23,12 @@ from ..events.grouping import (
     search_text_of,
     title_of,
 )
+from ..rows import Record
 from . import history
 from .counting import MAX_TAG_LENGTH, Person
 
-_FACTS = ("title", "culprit", "level", "environment", "release")
+#: What an issue shows of its newest event, and every group knows of its own.
+FACTS = ("title", "culprit", "level", "environment", "release")
 
 
 def _count_group(insert: Any) -> Any:
@@ -41,7 +43,7 @@ def _count_group(insert: Any) -> Any:
         ),
         **{
             name: case((is_newest, new[name]), else_=group.c[name])
-            for name in ("last_seen", "search_text", *_FACTS)
+            for name in ("last_seen", "search_text", *FACTS)
         },
     }
     return bare.on_conflict_do_update(
@@ -117,15 +119,16 @@ def place(connection: Connection, arrival: Arrival) -> Placement:
     )
     if counted.issue_id is not None:
         return Placement(counted.id, counted.issue_id, counted.event_count, False)
-    followed_id = _issue_with_edited_line(connection, arrival)
-    issue_id = followed_id or _insert_issue(connection, arrival)
-    connection.execute(
-        update(group).where(group.c.id == counted.id).values(issue_id=issue_id)
-    )
-    if followed_id is not None:
+    issue_id = _issue_with_edited_line(connection, arrival)
+    is_new = issue_id is None
+    if issue_id is None:
+        issue_id = open_issue(connection, counted.id, received_at).id
+        history.note(connection, issue_id, received_at, "created")
+    else:
+        _move(connection, counted.id, issue_id)
         version = arrival.facts["release"]
-        history.note(connection, followed_id, received_at, "line_edited", version)
-    return Placement(counted.id, issue_id, counted.event_count, followed_id is None)
+        history.note(connection, issue_id, received_at, "line_edited", version)
+    return Placement(counted.id, issue_id, counted.event_count, is_new)
 
 
 def _issue_with_edited_line(connection: Connection, arrival: Arrival) -> int | None:
@@ -152,7 +155,7 @@ def _issue_with_edited_line(connection: Connection, arrival: Arrival) -> int | N
     releases = connection.scalars(
         select(group_tag.c.value).where(of_issue, group_tag.c.key == "release")
     ).all()
-    is_new_to_it = releases and version[:MAX_TAG_LENGTH] not in releases
+    is_new_to_it = releases and version not in releases
     if not is_new_to_it:
         return None
     # Held by who merges issues or deletes them, and must know all their groups.
@@ -163,26 +166,33 @@ def _issue_with_edited_line(connection: Connection, arrival: Arrival) -> int | N
     return connection.scalar(wanted.with_for_update())
 
 
-def _insert_issue(connection: Connection, arrival: Arrival) -> int:
-    issue_id: int = connection.execute(
-        insert_of(connection)(issue)
+def open_issue(connection: Connection, group_id: int, now: float) -> Record:
+    """Make the issue that has only this group; its counts are still to come."""
+    of = connection.execute(select(group).where(group.c.id == group_id)).one()
+    new = connection.execute(
+        insert(issue)
         .values(
-            project_id=arrival.project_id,
+            project_id=of.project_id,
             status="unresolved",
             is_regressed=False,
-            status_changed_at=arrival.received_at,
+            status_changed_at=now,
             event_count=0,
             user_count=0,
-            first_seen=arrival.received_at,
-            last_seen=arrival.received_at,
-            first_release=arrival.facts["release"],
+            first_seen=of.first_seen,
+            last_seen=of.last_seen,
+            first_release=of.first_release,
             regressed_release="",
-            **arrival.facts,
+            **{name: of._mapping[name] for name in FACTS},
         )
-        .returning(issue.c.id)
-    ).scalar_one()
-    history.note(connection, issue_id, arrival.received_at, "created")
-    return issue_id
+        .returning(issue)
+    ).one()
+    _move(connection, group_id, new.id)
+    return new
+
+
+def _move(connection: Connection, group_id: int, issue_id: int) -> None:
+    moved = update(group).where(group.c.id == group_id).values(issue_id=issue_id)
+    connection.execute(moved)
 
 
 def _facts_of(content: Event) -> dict[str, str]:
