@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from itertools import islice
 
 import click
@@ -32,7 +31,7 @@ def events_command(query: tuple[str, ...], style: str, limit: int) -> None:
     with store_of_app() as store:
         asked = parse(search)
         with store.reading() as connection:
-            found = list(islice(events_found(connection, asked, time.time()), limit))
+            found = list(islice(events_found(connection, asked, store.now()), limit))
         if not found and style == "text":
             nothing_found(store, search, "No such events are kept.")
             return

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import click
 from flask.cli import with_appcontext
 
@@ -38,7 +36,7 @@ def issues_command(
     terms = query if status == "all" else (f"is:{status}", *query)
     search = " ".join(terms)
     with store_of_app() as store:
-        rows = issue_rows(store, search, limit=limit, now=time.time())
+        rows = issue_rows(store, search, limit=limit, now=store.now())
         if not rows and style == "text":
             words = "No issues." if query else f"No issues. {_first_step()}"
             nothing_found(store, search, words)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from flask import Blueprint, redirect, url_for
 from flask.typing import ResponseReturnValue
 
@@ -25,14 +23,14 @@ def add_alerts(blueprint: Blueprint, watchman: Watchman, access: Access) -> None
     @blueprint.get("/alerts", endpoint="alert_list")
     @guarded(access)
     def alert_list() -> ResponseReturnValue:
-        page = alert_list_page(watchman, now=time.time())
+        page = alert_list_page(watchman, now=watchman.store.now())
         return rendered(_PAGE, access, page)
 
     @blueprint.post("/alerts/test", endpoint="test_alerts")
     @guarded(access, "change")
     def test_alerts() -> ResponseReturnValue:
         answers = watchman.teller.tell(seconds=TEST_SECONDS)
-        page = alert_list_page(watchman, answers=answers, now=time.time())
+        page = alert_list_page(watchman, answers=answers, now=watchman.store.now())
         return rendered(_PAGE, access, page)
 
     @blueprint.post("/alerts/retry", endpoint="retry_alerts")

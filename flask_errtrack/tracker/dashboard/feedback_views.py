@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -23,7 +21,7 @@ def add_feedback(blueprint: Blueprint, store: Store, access: Access) -> None:
     def feedback_list() -> ResponseReturnValue:
         asked = request.args.get("page", 1, type=int)
         show = request.args.get("show", "")
-        page = pages.feedback_list_page(store, show=show, page=asked, now=time.time())
+        page = pages.feedback_list_page(store, show=show, page=asked, now=store.now())
         return rendered("errtrack/feedback_list.html", access, page)
 
     @blueprint.post(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -25,13 +23,13 @@ def add_monitors(blueprint: Blueprint, store: Store, access: Access) -> None:
     @guarded(access)
     def monitor_list() -> ResponseReturnValue:
         asked = request.args.get("page", 1, type=int)
-        page = monitor_list_page(store, page=asked, now=time.time())
+        page = monitor_list_page(store, page=asked, now=store.now())
         return rendered("errtrack/monitor_list.html", access, page)
 
     @blueprint.get(_MONITOR_URL, endpoint="monitor")
     @guarded(access)
     def monitor(monitor_id: int) -> ResponseReturnValue:
-        page = monitor_page(store, monitor_id, now=time.time())
+        page = monitor_page(store, monitor_id, now=store.now())
         if page is None:
             return _no_monitor(monitor_id)
         return rendered("errtrack/monitor.html", access, page)

@@ -5,7 +5,6 @@ Knows no SQL, and nothing of how a page looks.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -32,7 +31,7 @@ def add_projects(blueprint: Blueprint, store: Store, access: Access) -> None:
     @guarded(access)
     @_with_base_url
     def project_list(base_url: str) -> ResponseReturnValue:
-        page = project_list_page(store, base_url, time.time())
+        page = project_list_page(store, base_url, store.now())
         return rendered(_LIST, access, page)
 
     @blueprint.post("/projects", endpoint="add_project")
@@ -44,7 +43,7 @@ def add_projects(blueprint: Blueprint, store: Store, access: Access) -> None:
             made = projects.add(store, name)
         except ConfigError as error:
             problem = str(error)
-            page = project_list_page(store, base_url, time.time(), name, problem)
+            page = project_list_page(store, base_url, store.now(), name, problem)
             return make_response(rendered(_LIST, access, page), 400)
         return redirect(url_for(".project", project_id=made.id), 303)
 
@@ -69,7 +68,7 @@ def _add_one(blueprint: Blueprint, store: Store, access: Access) -> None:
         return redirect(url_for(".project", project_id=project_id), 303)
 
     def set_up_page(base_url: str, project_id: int, problem: str = "") -> Response:
-        page = project_setup_page(store, project_id, base_url, time.time(), problem)
+        page = project_setup_page(store, project_id, base_url, store.now(), problem)
         if page is None:
             text = f"There is no project {project_id} here."
             return message(404, "No such project", text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -28,5 +27,5 @@ def add_status(
     @blueprint.get("/status", endpoint="status")
     @guarded(access)
     def status() -> ResponseReturnValue:
-        page = status_page(watch.look(), delivery(), time.time())
+        page = status_page(watch.look(), delivery(), store.now())
         return rendered("errtrack/status.html", access, page)

@@ -6,7 +6,6 @@ Knows no SQL, and nothing of how a page looks.
 from __future__ import annotations
 
 import json
-import time
 
 from flask import Blueprint, Response, make_response, redirect, request, url_for
 from flask.blueprints import BlueprintSetupState
@@ -64,7 +63,7 @@ def _add_events(blueprint: Blueprint, store: Store, access: Access) -> None:
     @blueprint.get(event_url, endpoint="event")
     @guarded(access)
     def event(event_id: str) -> ResponseReturnValue:
-        page = pages.event_page(store, event_id.lower(), time.time())
+        page = pages.event_page(store, event_id.lower(), store.now())
         if page is None:
             return _no_event()
         return rendered("errtrack/issue.html", access, page)

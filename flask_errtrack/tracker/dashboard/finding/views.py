@@ -5,8 +5,6 @@ Read the arguments, ask for the page, render. Know no SQL, and no look.
 
 from __future__ import annotations
 
-import time
-
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
@@ -32,7 +30,7 @@ def add_finding(blueprint: Blueprint, store: Store, access: Access) -> None:
     @guarded(access)
     def user(project_id: int, user_hash: str) -> ResponseReturnValue:
         asked = request.args.get("page", 1, type=int)
-        page = user_page(store, project_id, user_hash, page=asked, now=time.time())
+        page = user_page(store, project_id, user_hash, page=asked, now=store.now())
         if page is None:
             return message(404, "No such user", "No event of this user has come.")
         return rendered("errtrack/user.html", access, page)
@@ -49,7 +47,7 @@ def _add_issue_list(blueprint: Blueprint, store: Store, access: Access) -> None:
             sort=request.args.get("sort", "now"),
             page=request.args.get("page", 1, type=int),
             project=request.args.get("project", type=int),
-            now=time.time(),
+            now=store.now(),
         )
         answer = rendered("errtrack/issue_list.html", access, page)
         return answer, 400 if page.problem else 200
@@ -63,7 +61,7 @@ def _add_releases(blueprint: Blueprint, store: Store, access: Access) -> None:
             store,
             project=request.args.get("project", type=int),
             page=request.args.get("page", 1, type=int),
-            now=time.time(),
+            now=store.now(),
         )
         return rendered("errtrack/release_list.html", access, page)
 
@@ -72,7 +70,7 @@ def _add_releases(blueprint: Blueprint, store: Store, access: Access) -> None:
     @guarded(access)
     def release(project_id: int) -> ResponseReturnValue:
         version = request.args.get("version", "")
-        page = release_page(store, project_id, version, now=time.time())
+        page = release_page(store, project_id, version, now=store.now())
         if page is None:
             missing = "No event of such a release has come."
             return message(404, "No such release", missing)

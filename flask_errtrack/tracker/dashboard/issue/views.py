@@ -6,7 +6,6 @@ SQL, and no look.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -46,7 +45,7 @@ def add_issues(blueprint: Blueprint, store: Store, access: Access) -> None:
     @blueprint.get(ISSUE_URL, endpoint="issue")
     @guarded(access)
     def issue(issue_id: int) -> ResponseReturnValue:
-        page = pages.issue_page(store, issue_id, time.time())
+        page = pages.issue_page(store, issue_id, store.now())
         if page is not None:
             return rendered("errtrack/issue.html", access, page)
         with store.reading() as connection:
