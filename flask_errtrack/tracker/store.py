@@ -67,7 +67,7 @@ class Store:
         self,
         item: Item,
         project_id: int = 1,
-        make_safe: MakeSafe | None = None,
+        make_safe: MakeSafe = lambda event: event,
         event_id: str | None = None,
         sent_at: object = None,
     ) -> Recorded | None:
@@ -166,7 +166,7 @@ class Store:
         self,
         item: Item,
         project_id: int,
-        make_safe: MakeSafe | None,
+        make_safe: MakeSafe,
         event_id: str | None,
         sent_at: object,
     ) -> Recorded | None:
@@ -189,15 +189,13 @@ class Store:
         self,
         raw: dict[str, object],
         project_id: int,
-        make_safe: MakeSafe | None,
+        make_safe: MakeSafe,
         sent_at: object,
     ) -> Recorded:
         received_at = self._now()
         self._prune_sometimes()
         # All that needs no database is done before other writers have to wait.
-        content = normalize_event(raw, received_at, sent_at)
-        if make_safe is not None:
-            content = make_safe(content)
+        content = make_safe(normalize_event(raw, received_at, sent_at))
         arrival = Arrival.of(content, project_id, received_at)
         limit = self._max_events_per_issue
         return self._database.write(
@@ -205,7 +203,7 @@ class Store:
         )
 
     def _record_report(
-        self, raw: dict[str, object], project_id: int, make_safe: MakeSafe | None
+        self, raw: dict[str, object], project_id: int, make_safe: MakeSafe
     ) -> Recorded:
         received_at = self._now()
         report = normalize_report(raw)
@@ -214,20 +212,16 @@ class Store:
                 f"a user report has the event_id {raw.get('event_id')!r:.60}; "
                 "expected 32 hex digits"
             )
-        if make_safe is not None:
-            report = cast("UserReport", make_safe(cast("Event", report)))
+        safe = cast("UserReport", make_safe(cast("Event", report)))
         return self._database.write(
-            lambda connection: record_report(
-                connection, report, project_id, received_at
-            )
+            lambda connection: record_report(connection, safe, project_id, received_at)
         )
 
     def _record_check_in(
-        self, raw: dict[str, object], project_id: int, make_safe: MakeSafe | None
+        self, raw: dict[str, object], project_id: int, make_safe: MakeSafe
     ) -> Recorded:
-        if make_safe is not None:
-            raw = without_secrets(raw, make_safe)
-        run, now, limit = Run.of(raw), self._now(), self._max_events_per_issue
+        run = Run.of(without_secrets(raw, make_safe))
+        now, limit = self._now(), self._max_events_per_issue
         return self._database.write(
             lambda connection: check_ins.record_check_in(
                 connection, run, project_id, now, limit

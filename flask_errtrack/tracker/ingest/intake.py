@@ -124,10 +124,7 @@ class Intake:
             raise Problem(
                 f"the payload of the {item.type} is nested too deep"
             ) from None
-        if recorded is None:
-            self._tallies.count(project.id, "skipped", item.type)
-            return None
-        return recorded.event_id
+        return None if recorded is None else recorded.event_id
 
     def _made_safe(self, event: Event) -> Event:
         """An event without secrets, as the client of ours makes it."""
