@@ -27,6 +27,7 @@ _WORDS: Mapping[Kind, tuple[str, str]] = {
         "kept an edited line in it",
         "kept a line in it that was edited in {}",
     ),
+    "recovered": ("saw the job run well again", "saw the job {} run well again"),
     "resolved": ("resolved it", "resolved it: {}"),
     "resolved_next": (
         "resolved it in the next release",
@@ -40,7 +41,9 @@ _WORDS: Mapping[Kind, tuple[str, str]] = {
     "separated": ("took it out of another issue", "took it out of {}"),
 }
 #: These the tracker does by itself.
-_OF_THE_TRACKER = frozenset({"created", "regressed", "unmuted", "line_edited"})
+_OF_THE_TRACKER = frozenset(
+    {"created", "regressed", "unmuted", "line_edited", "recovered"}
+)
 
 _DONE: Mapping[str, str] = {
     "resolved": "Resolved. If it happens again, it is shown as regressed.",
