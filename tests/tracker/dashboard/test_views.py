@@ -168,6 +168,15 @@ def test_feedback_stands_on_its_list_and_with_its_event(
         assert "&lt;b&gt;francs" in client.get(f"/errtrack{path}").text
 
 
+def test_feedback_without_an_event_is_shown_as_that(
+    store: Store, client: FlaskClient
+) -> None:
+    store.record(samples.report_of(1))
+    assert "without an event" not in client.get("/errtrack/feedback").text
+    store.record(samples.report_of(77, "It is slow."))
+    assert "without an event" in client.get("/errtrack/feedback").text
+
+
 def test_an_empty_tracker_teaches_the_first_steps(tmp_path: Path) -> None:
     with stores(f"sqlite:///{tmp_path}/errtrack.db") as make:
         text = dashboard(make()).test_client().get("/errtrack/").text
