@@ -73,10 +73,8 @@ class PageClient(FlaskClient):
         self.environ_base["HTTP_ORIGIN"] = "http://localhost"
 
 
-def dashboard(
-    store: Store, dashboard_access: Callable[..., bool] | None = lambda: True
-) -> Flask:
-    """Return an app that serves the dashboard; whatever a template lacks raises."""
+def app_with(add_routes: Callable[[Blueprint], None]) -> Flask:
+    """Return an app with a tracker's blueprint; whatever a template lacks raises."""
     app = Flask("shop")
     app.testing = True
     app.test_client_class = PageClient
@@ -88,9 +86,17 @@ def dashboard(
         template_folder="templates",
         static_folder="static",
     )
-    add_pages(blueprint, store, Access(lambda: ["secret"], dashboard_access))
+    add_routes(blueprint)
     app.register_blueprint(blueprint)
     return app
+
+
+def dashboard(
+    store: Store, dashboard_access: Callable[..., bool] | None = lambda: True
+) -> Flask:
+    """Return an app that serves the dashboard."""
+    access = Access(lambda: ["secret"], dashboard_access)
+    return app_with(lambda blueprint: add_pages(blueprint, store, access))
 
 
 def event_id(number: int) -> str:

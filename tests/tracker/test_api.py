@@ -22,7 +22,7 @@ from flask_errtrack.tracker.rest.tokens import Token
 from flask_errtrack.tracker.rest.views import add_api
 from flask_errtrack.tracker.store import Store
 
-from .samples import HOSTILE_TEXT, NOW, hostile_event
+from .samples import HOSTILE_TEXT, NOW, app_with, hostile_event
 from .stores import Clock, broken, item, row, rows, stored
 
 KEYS = ["an older key of thirty-two letters!", "the key of the tests, long enough"]
@@ -40,18 +40,12 @@ READS = [
 
 def app_of(store: Store) -> Flask:
     """Return an app whose pages are open to everybody, and its API as it is."""
-    app = Flask("shop")
-    blueprint = Blueprint(
-        "errtrack",
-        "flask_errtrack",
-        url_prefix="/errtrack",
-        template_folder="templates",
-        static_folder="static",
-    )
-    add_pages(blueprint, store, Access(lambda: KEYS, lambda: True))
-    add_api(blueprint, store, lambda: KEYS)
-    app.register_blueprint(blueprint)
-    return app
+
+    def add_routes(blueprint: Blueprint) -> None:
+        add_pages(blueprint, store, Access(lambda: KEYS, lambda: True))
+        add_api(blueprint, store, lambda: KEYS)
+
+    return app_with(add_routes)
 
 
 def token(may_change: bool = False, days: float = 1, keys: list[str] = KEYS) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from conftest import MakeApp
-from flask import Blueprint, Flask
+from flask import Flask
 from sqlalchemy import insert, update
 
 from flask_errtrack.access import Access
@@ -19,7 +19,7 @@ from flask_errtrack.tracker.store import Store
 from flask_errtrack.tracker.tally import Sum
 from flask_errtrack.words import rfc3339
 
-from .samples import NOW
+from .samples import NOW, app_with
 from .stores import Clock, broken, item
 
 HOUR = int(NOW // 3600)
@@ -245,15 +245,7 @@ def page_of(store: Store, delivery: dict[str, Any]) -> str:
 def dashboard(
     store: Store, rule: Callable[[], bool], delivery: Mapping[str, Any] | None = None
 ) -> Flask:
-    app = Flask("shop")
-    blueprint = Blueprint(
-        "errtrack",
-        "flask_errtrack",
-        url_prefix="/errtrack",
-        template_folder="templates",
-        static_folder="static",
-    )
     access = Access(lambda: ["k" * 32], rule)
-    add_pages(blueprint, store, access, lambda: delivery or {})
-    app.register_blueprint(blueprint)
-    return app
+    return app_with(
+        lambda blueprint: add_pages(blueprint, store, access, lambda: delivery or {})
+    )

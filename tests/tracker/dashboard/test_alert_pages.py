@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import jinja2
-from flask import Blueprint, Flask
 from flask.testing import FlaskClient
 
 from flask_errtrack.access import Access
@@ -15,7 +13,7 @@ from flask_errtrack.tracker.dashboard.views import add_pages
 from flask_errtrack.tracker.store import Store
 
 from ..alerts.receivers import Listener, watchman_of
-from ..samples import PageClient, dashboard
+from ..samples import app_with, dashboard
 from ..stores import item
 
 SECRET = "s3cr3t-t0ken"
@@ -23,20 +21,12 @@ PATH = "/errtrack/alerts"
 
 
 def browser(watchman: Watchman, rule: Any = lambda: True) -> FlaskClient:
-    app = Flask("shop")
-    app.test_client_class = PageClient
-    app.testing = True
-    app.jinja_env.undefined = jinja2.StrictUndefined
-    blueprint = Blueprint(
-        "errtrack",
-        "flask_errtrack",
-        url_prefix="/errtrack",
-        template_folder="templates",
-        static_folder="static",
-    )
     access = Access(lambda: ["secret"], rule)
-    add_pages(blueprint, watchman.store, access, watchman=watchman)
-    app.register_blueprint(blueprint)
+    app = app_with(
+        lambda blueprint: add_pages(
+            blueprint, watchman.store, access, watchman=watchman
+        )
+    )
     return app.test_client()
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from html import unescape
 from typing import Any
 
-from flask import Blueprint, Flask
+from flask import Blueprint
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
@@ -21,6 +21,7 @@ from flask_errtrack.tracker.ingest.views import add_ingest
 from flask_errtrack.tracker.store import Store
 from flask_errtrack.tracker.tally import Tallies, sums
 
+from ..samples import app_with
 from ..stores import Clock, rows
 
 EVENT_ID = "ab" * 16
@@ -38,19 +39,13 @@ class Site:
         self.store = store
         self.clock = clock
         self.tallies = Tallies(store, clock)
-        self.app = Flask("shop")
-        self.app.testing = True
-        blueprint = Blueprint(
-            "errtrack",
-            "flask_errtrack",
-            url_prefix="/errtrack",
-            template_folder="templates",
-            static_folder="static",
-        )
-        add_pages(blueprint, store, Access(lambda: ["secret"], lambda: True))
         quota = quota or Quota(per_minute=0, total_per_minute=0, clock=clock)
-        add_ingest(blueprint, store, quota, self.tallies)
-        self.app.register_blueprint(blueprint)
+
+        def add_routes(blueprint: Blueprint) -> None:
+            add_pages(blueprint, store, Access(lambda: ["secret"], lambda: True))
+            add_ingest(blueprint, store, quota, self.tallies)
+
+        self.app = app_with(add_routes)
         project = projects.find(store, 1)
         assert project is not None
         self.key = project.public_key
