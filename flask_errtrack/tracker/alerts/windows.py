@@ -25,12 +25,7 @@ def possible(connection: Connection, rules: Iterable[Rule], now: float) -> list[
     """
     found: list[Match] = []
     for rule in rules:
-        rows = connection.execute(_in_hours(rule, now)).all()
-        counts = {row.issue_id: int(row.events) for row in rows}
-        if rule.kind == "spike":
-            found += _spikes(connection, rule, counts, now)
-        else:
-            found += [(rule, issue_id) for issue_id in counts]
+        found += _held(connection, rule, _in_hours(rule, now), now)
     return found
 
 
@@ -43,17 +38,22 @@ def holding(
         by_rule.setdefault(rule, []).append(issue_id)
     found: list[Match] = []
     for rule, issue_ids in by_rule.items():
-        rows = connection.execute(_in_window(rule, issue_ids, now)).all()
-        counts = {row.issue_id: int(row.number) for row in rows}
-        if rule.kind == "spike":
-            found += _spikes(connection, rule, counts, now)
-        else:
-            found += [
-                (rule, issue_id)
-                for issue_id, number in counts.items()
-                if number >= rule.threshold
-            ]
+        found += _held(connection, rule, _in_window(rule, issue_ids, now), now)
     return found
+
+
+def _held(
+    connection: Connection, rule: Rule, query: Select[int, int], now: float
+) -> list[Match]:
+    """For which issues a rule holds, by a query for ``issue_id`` and ``number``."""
+    counts = {row.issue_id: int(row.number) for row in connection.execute(query)}
+    if rule.kind == "spike":
+        return _spikes(connection, rule, counts, now)
+    return [
+        (rule, issue_id)
+        for issue_id, number in counts.items()
+        if number >= rule.threshold
+    ]
 
 
 def _start(rule: Rule, now: float) -> float:
@@ -66,7 +66,7 @@ def _in_hours(rule: Rule, now: float) -> Select[int, int]:
     least = rule.min_events if rule.kind == "spike" else rule.threshold
     total = issue.c.user_count if rule.kind == "users" else issue.c.event_count
     return (
-        select(group.c.issue_id, events.label("events"))
+        select(group.c.issue_id, events.label("number"))
         .join(group, group.c.id == group_hour.c.group_id)
         .join(issue, issue.c.id == group.c.issue_id)
         .where(
