@@ -17,6 +17,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from ..errors import ActionError
 from ..words import count, duration, one_line, visible
+from .database.rows import Record, can_be_id
 from .database.schema import (
     activity,
     alert,
@@ -30,7 +31,6 @@ from .database.schema import (
     merged_issue,
     project,
 )
-from .rows import Record, can_be_id
 from .store import Store
 from .storing import history
 from .storing.retention import BATCH_SIZE, delete_events

@@ -14,8 +14,8 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from ..errors import ActionError
 from ..words import one_line
 from .actions import ids_of, lock_groups, lock_issues, signed
+from .database.rows import Record, can_be_id
 from .database.schema import activity, alert, group, group_user, issue, merged_issue
-from .rows import Record, can_be_id
 from .store import Store
 from .storing import history
 from .storing.placing import FACTS, open_issue

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, delete, func, select, update
 
+from .database.rows import Record
 from .database.schema import check_in, monitor
-from .rows import Record
 from .store import Store
 
 

@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from ..errors import ConfigError
+from .database.rows import can_be_id
 from .database.schema import project
 from .database.statements import Prepared
-from .rows import can_be_id
 from .store import Store
 
 MAX_NAME_LENGTH = 200

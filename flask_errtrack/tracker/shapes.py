@@ -11,7 +11,7 @@ import zlib
 from typing import Any
 
 from ..words import rfc3339
-from .rows import Record
+from .database.rows import Record
 
 Shape = dict[str, Any]
 

@@ -9,8 +9,8 @@ import pytest
 from flask_errtrack.errors import ActionError
 from flask_errtrack.tracker import actions, projects
 from flask_errtrack.tracker.database import schema
+from flask_errtrack.tracker.database.rows import MAX_ID
 from flask_errtrack.tracker.database.schema import activity, issue
-from flask_errtrack.tracker.rows import MAX_ID
 from flask_errtrack.tracker.store import Store
 
 from .samples import NOW, event_id

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import func, select
 
+from ..database.rows import Record
 from ..database.schema import alert, issue
-from ..rows import Record
 from ..store import Store
 
 

@@ -13,7 +13,7 @@ from ...words import Moment, count, moment, one_line
 from ..alerts.listing import last_alerts
 from ..alerts.targets import Told
 from ..alerts.watchman import Watchman
-from ..rows import Record
+from ..database.rows import Record
 
 ROWS = 50
 _MAX_TEXT = 300

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from ...access import Access
 from ..actions import mark_feedback
-from ..rows import ID_IN_RULE
+from ..database.rows import ID_IN_RULE
 from ..store import Store
 from .answers import guarded, message, rendered, way_back
 from .issue import pages

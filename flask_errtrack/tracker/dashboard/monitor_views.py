@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from ...access import Access
 from ...errors import ActionError
 from .. import monitor_actions
-from ..rows import ID_IN_RULE
+from ..database.rows import ID_IN_RULE
 from ..store import Store
 from .answers import guarded, message, rendered
 from .monitor_pages import monitor_list_page, monitor_page

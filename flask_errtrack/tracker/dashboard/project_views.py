@@ -15,7 +15,7 @@ from flask.typing import ResponseReturnValue
 from ...access import Access
 from ...errors import ConfigError
 from .. import projects
-from ..rows import ID_IN_RULE
+from ..database.rows import ID_IN_RULE
 from ..store import Store
 from .answers import View, guarded, message, rendered
 from .project_pages import project_list_page, project_setup_page

@@ -18,7 +18,7 @@ from ...access import Action
 from ...errors import ActionError, SearchError, StoreError
 from ...signing import BadToken
 from ..dashboard.issue import reads
-from ..rows import MAX_ID
+from ..database.rows import MAX_ID
 from ..shapes import Shape, issue_shape
 from ..store import Store
 from .tokens import Token, token_of

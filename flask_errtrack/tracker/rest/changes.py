@@ -11,7 +11,7 @@ from typing import Any
 from flask import Blueprint, Response
 
 from .. import actions, merging
-from ..rows import MAX_ID, can_be_id
+from ..database.rows import MAX_ID, can_be_id
 from ..shapes import Shape
 from ..store import Store
 from .answers import Fault, Keys, answering, body, expect, known_issue

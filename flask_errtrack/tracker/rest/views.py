@@ -14,7 +14,7 @@ from .. import projects
 from ..dashboard.finding import queries
 from ..dashboard.issue import reads
 from ..database import schema
-from ..rows import MAX_ID
+from ..database.rows import MAX_ID
 from ..search.conditions import issues_condition
 from ..search.language import parse
 from ..shapes import (

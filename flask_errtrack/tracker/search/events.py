@@ -12,8 +12,8 @@ from typing import cast
 from sqlalchemy import Connection, select
 
 from ...event import Event
+from ..database.rows import Record
 from ..database.schema import event, group, issue, person
-from ..rows import Record
 from ..shapes import content_of
 from ..storing.counting import Person, tags_of
 from .conditions import issues_condition, persons_condition

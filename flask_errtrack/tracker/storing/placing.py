@@ -14,6 +14,7 @@ from sqlalchemy import Connection, case, insert, select, update
 
 from ...event import Event
 from ...trim import trimmed
+from ..database.rows import Record
 from ..database.schema import group, group_tag, issue, project
 from ..database.statements import Prepared
 from ..events.grouping import (
@@ -23,7 +24,6 @@ from ..events.grouping import (
     search_text_of,
     title_of,
 )
-from ..rows import Record
 from . import history
 from .counting import MAX_TAG_LENGTH, Person
 

@@ -10,8 +10,8 @@ import re
 
 from sqlalchemy import Connection, select
 
+from ..database.rows import Record
 from ..database.schema import release
-from ..rows import Record
 
 #: So many of the versions seen last can be the newest.
 _MAX_RECENT = 100

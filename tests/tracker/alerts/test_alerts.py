@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from sqlalchemy import update
 
 from flask_errtrack.tracker.alerts import queue
@@ -86,30 +87,16 @@ def test_muted_and_resolved_issues_are_never_told(store: Store) -> None:
     assert (listener.alerts, rows(store, alert)) == ([], [])
 
 
-def test_an_alert_that_waits_is_dropped_when_its_issue_is_muted(
-    store: Store, clock: Clock
+@pytest.mark.parametrize("status", ["muted", "resolved"])
+def test_an_alert_that_waits_is_dropped_when_its_issue_is_finished(
+    store: Store, clock: Clock, status: str
 ) -> None:
     listener = Listener()
     listener.refusal = "not now"
     watchman = watchman_of(store, listener)
     fail(store)
     watchman.round()
-    set_status(store, "muted")
-    listener.refusal = ""
-    clock.seconds += queue.MAX_PAUSE_SECONDS
-    watchman.round()
-    assert (listener.alerts, rows(store, alert)) == ([], [])
-
-
-def test_an_alert_that_waits_is_dropped_when_its_issue_is_resolved(
-    store: Store, clock: Clock
-) -> None:
-    listener = Listener()
-    listener.refusal = "not now"
-    watchman = watchman_of(store, listener)
-    fail(store)
-    watchman.round()
-    set_status(store, "resolved")
+    set_status(store, status)
     listener.refusal = ""
     clock.seconds += queue.MAX_PAUSE_SECONDS
     watchman.round()

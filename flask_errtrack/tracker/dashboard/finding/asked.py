@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, and_, false
 
 from ....errors import SearchError
 from ...database import schema
-from ...rows import can_be_id
+from ...database.rows import can_be_id
 from ...search.conditions import issues_condition
 from ...search.language import parse
 from ...search.terms import Query

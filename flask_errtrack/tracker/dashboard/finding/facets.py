@@ -11,7 +11,7 @@ from itertools import groupby
 from operator import attrgetter
 
 from ....words import one_line
-from ...rows import Record
+from ...database.rows import Record
 from ...search.language import tag_key
 from ...search.terms import Query
 from ...storing.counting import OTHER_VALUES, TAG_FIELDS

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, and_
 
 from ....words import count, one_line
 from ...database import schema
-from ...rows import Record
+from ...database.rows import Record
 from ...search.conditions import issues_condition, unknown_words
 from ...search.language import parse
 from ...search.terms import State

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ....words import Moment, moment, one_line
-from ...rows import Record
+from ...database.rows import Record
 from ...search.terms import term_text
 from ...store import Store
 from ..issue import reads

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Connection, and_, case, func, select
 
 from ...database import schema
-from ...rows import Record
+from ...database.rows import Record
 from ...storing.counting import OTHER_VALUES
 from ..trend import DAY_HOURS
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ....words import Moment, moment, one_line
-from ...rows import can_be_id
+from ...database.rows import can_be_id
 from ...search.terms import term_text
 from ...store import Store
 from ..issue import reads

@@ -9,7 +9,7 @@ from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from ....access import Access
-from ...rows import ID_IN_RULE
+from ...database.rows import ID_IN_RULE
 from ...store import Store
 from ..answers import guarded, message, rendered
 from .asked import USUAL_QUERY

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ....words import Moment, Value, moment, one_line, value
-from ...rows import Record
+from ...database.rows import Record
 from ...storing.history import Kind
 
 #: A note is shown whole.

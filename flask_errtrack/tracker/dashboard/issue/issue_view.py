@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ....words import Moment, moment, one_line
-from ...rows import Record
+from ...database.rows import Record
 
 #: An issue is marked as new for so long.
 NEW_SECONDS = 24 * 3600

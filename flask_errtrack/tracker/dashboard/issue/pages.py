@@ -18,7 +18,7 @@ from operator import attrgetter
 from sqlalchemy import Connection
 
 from ....words import Moment, Value, moment, one_line, value
-from ...rows import Record
+from ...database.rows import Record
 from ...search.language import tag_key
 from ...search.terms import term_text
 from ...shapes import Shape, content_of, issue_summary

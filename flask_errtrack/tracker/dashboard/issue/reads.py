@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from ...database import schema
-from ...rows import Record
+from ...database.rows import Record
 from ..trend import Window
 
 _MAX_TAGS = 200

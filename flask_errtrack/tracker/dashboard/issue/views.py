@@ -15,7 +15,7 @@ from flask.typing import ResponseReturnValue
 from ....access import Access
 from ....errors import ActionError
 from ... import actions, merging
-from ...rows import ID_IN_RULE
+from ...database.rows import ID_IN_RULE
 from ...store import Store
 from ..answers import guarded, message, rendered, way_back
 from . import pages
