@@ -78,23 +78,33 @@ def as_wire(event: Event) -> Event:
     made: Any = {name: event[name] for name in event if name in _FIELDS}  # type: ignore[literal-required]
     for name in event.keys() - _FIELDS:
         note(made, "left_out", name, "not a field of an event")
+    _drop_wrong_types(made)
+    made["level"] = level_of(made.get("level"))
+    made["platform"] = made.get("platform") or "python"
+    made["timestamp"] = _seconds(made.get("timestamp"))
+    _reshape(made)
+    return cast("Event", made)
+
+
+def _drop_wrong_types(made: Any) -> None:
+    """Leave out what is empty or of a wrong type, which is noted."""
     for name, kind in _TYPES.items():
         value = made.get(name)
         if not value or not isinstance(value, kind):
             made.pop(name, None)
         if value and not isinstance(value, kind):
             note(made, "left_out", name, f"a {type(value).__name__}")
-    made["level"] = level_of(made.get("level"))
-    made["platform"] = made.get("platform") or "python"
-    made["timestamp"] = _seconds(made.get("timestamp"))
-    for name, shape in _SHAPES.items():
-        if name in made:
-            value, made[name] = made[name], shape(made[name])
-            if not made[name]:
-                del made[name]
-                if isinstance(value, str):
-                    note(made, "left_out", name, f"{value!r:.100} is no {name}")
-    return cast("Event", made)
+
+
+def _reshape(made: Any) -> None:
+    """Bring fields into their shapes; what then is empty is left out, a text noted."""
+    for name in [one for one in _SHAPES if one in made]:
+        value = made[name]
+        made[name] = _SHAPES[name](value)
+        if not made[name]:
+            del made[name]
+            if isinstance(value, str):
+                note(made, "left_out", name, f"{value!r:.100} is no {name}")
 
 
 def _seconds(value: Any) -> float:
