@@ -14,7 +14,16 @@ from flask_errtrack.tracker.storing import retention
 from flask_errtrack.tracker.storing.counting import hour_of
 
 from .samples import NOW, event_id
-from .stores import Clock, broken, item, postgresql_url, record_meanwhile, row, rows
+from .stores import (
+    Clock,
+    broken,
+    item,
+    postgresql_url,
+    record_meanwhile,
+    report,
+    row,
+    rows,
+)
 
 MONTH = 30 * 86400
 
@@ -62,6 +71,18 @@ def test_old_tallies_go_with_the_events_of_their_time(
     clock.seconds = NOW + MONTH + 3600
     store.prune()
     assert row(store, schema.tally).hour == hour_of(NOW) + 1
+
+
+def test_old_feedback_goes_if_its_event_never_came(store: Store, clock: Clock) -> None:
+    store.record(item(event_id=event_id(1)))
+    for number in (1, 2):
+        store.record(report(event_id(number)))
+    clock.seconds += 60
+    store.record(report(event_id(3)))
+    clock.seconds = NOW + MONTH + 1
+    store.prune()
+    left = [one.event_id for one in rows(store, schema.feedback)]
+    assert left == [event_id(1), event_id(3)]
 
 
 def test_an_event_waits_for_one_batch_of_old_ones_at_most(

@@ -30,12 +30,15 @@ BATCH_SIZE = 500
 def delete_old(connection: Connection, oldest: float) -> int:
     """Delete a batch of what came before ``oldest``; return how many events that is.
 
-    With the last batch go the tallies of that age.
+    With the last batch go the tallies of that age, and feedback whose event never came:
+    whoever has a key can send any number of it.
     """
     deleted = delete_events(connection, event.c.received_at < oldest)
     if deleted < BATCH_SIZE:
         is_old = tally.c.hour < hour_of(oldest)
         connection.execute(delete(tally).where(is_old))
+        is_alone = and_(feedback.c.group_id.is_(None), feedback.c.received_at < oldest)
+        connection.execute(delete(feedback).where(is_alone))
     return deleted
 
 
