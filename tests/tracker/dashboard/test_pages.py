@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from flask_errtrack.tracker import actions
+from flask_errtrack.envelope import Item
+from flask_errtrack.tracker import actions, projects
 from flask_errtrack.tracker.dashboard import trend
 from flask_errtrack.tracker.dashboard.issue import pages
 from flask_errtrack.tracker.store import Store
@@ -36,6 +38,18 @@ def test_a_resolved_issue_that_comes_back_is_marked(store_with: StoreWith) -> No
     store_with(samples.order_event(2))
     page = pages.issue_page(store, 1, NOW)
     assert page is not None and page.issue.is_regressed
+
+
+def test_another_project_cannot_put_its_event_in_the_place_of_one(
+    store_with: StoreWith,
+) -> None:
+    store = store_with(samples.order_event(1))
+    other = projects.add(store, "Other")
+    same_id = Item("event", json.dumps(samples.message_event(1)).encode())
+    store.record(same_id, project_id=other.id)
+    page = pages.event_page(store, samples.event_id(1), NOW)
+    assert page is not None
+    assert page.issue.id == 1
 
 
 def test_an_issue_shows_its_newest_event_and_the_way_to_the_others(

@@ -78,9 +78,12 @@ def newest_event(connection: Connection, issue_id: int) -> Record | None:
 
 
 def event(connection: Connection, event_id: str) -> Record | None:
-    """Return an event that is kept; the newest, where two projects use the same id."""
+    """Return an event that is kept; the first, where two projects use the same id.
+
+    Who learns the id of an event cannot put one of another project in its place.
+    """
     query = _events().where(_event.event_id == event_id, _event.payload.is_not(None))
-    return _first(connection, query.order_by(_event.id.desc()).limit(1))
+    return _first(connection, query.order_by(_event.id).limit(1))
 
 
 def neighbours(connection: Connection, issue_id: int, row_id: int) -> Record:
