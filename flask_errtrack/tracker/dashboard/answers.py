@@ -92,7 +92,10 @@ def way_back(default: str, done: str = "") -> str:
 
 
 def _page_of_form() -> str:
-    came_from = urlsplit(request.referrer or "")
+    try:
+        came_from = urlsplit(request.referrer or "")
+    except ValueError:
+        return ""
     home = url_for(".issue_list")
     is_ours = came_from.path.startswith(home) and not came_from.path.startswith("//")
     if came_from.netloc != request.host or not is_ours:

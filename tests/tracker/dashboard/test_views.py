@@ -260,6 +260,7 @@ def test_a_form_of_another_site_changes_nothing(client: FlaskClient) -> None:
         ("http://localhost/errtrack/issues/1", "/errtrack/issues/1?"),
         ("http://localhost/admin", "/errtrack/issues/1?"),
         ("https://evil.example/errtrack/", "/errtrack/issues/1?"),
+        ("http://[", "/errtrack/issues/1?"),
         ("", "/errtrack/issues/1?"),
     ],
 )
