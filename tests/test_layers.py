@@ -91,6 +91,7 @@ def test_flask_is_for_the_web_files() -> None:
         "database",
         "events",
         "monitoring",
+        "queries",
         "search",
         "storing",
         "store",

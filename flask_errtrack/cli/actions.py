@@ -136,7 +136,7 @@ def unmerge_command(issue_id: int, group_id: int | None) -> None:
     Without GROUP_ID, list the groups that it has.
     """
     from ..tracker import merging
-    from ..tracker.dashboard.issue import reads
+    from ..tracker.queries import reads
 
     with store_of_app() as store:
         if group_id is not None:

@@ -19,7 +19,7 @@ _MAX_COMMENT_LENGTH = 120
 @with_appcontext
 def feedback_command(style: str, limit: int) -> None:
     """List what people wrote about errors, the newest first."""
-    from ..tracker.dashboard.issue.reads import reports
+    from ..tracker.queries.reads import reports
 
     with store_of_app() as store, store.reading() as connection:
         found = reports(connection, limit, 0)

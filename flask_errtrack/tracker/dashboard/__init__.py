@@ -1,5 +1,5 @@
 """The pages on which a developer reads and finishes issues.
 
-From the top: views take a request, ``pages`` asks ``reads`` and returns one frozen
+From the top: views take a request, ``pages`` asks ``queries`` and returns one frozen
 object a page, the rest turns an event into what a person wants to see.
 """

@@ -14,8 +14,8 @@ from sqlalchemy import Connection, Row, Select, func, select
 from ...words import Moment, duration, moment, one_line
 from ..database.schema import check_in, monitor
 from ..monitoring.issues import RUNNING
+from ..queries import reads
 from ..store import Store
-from .issue import reads
 from .paging import PAGE_SIZE, Paging, page_number, paging_of
 
 BARS = 30

@@ -1,6 +1,6 @@
 """Counts per hour as small pictures: bars for an inline SVG.
 
-Pure functions. An hour is counted as :func:`..counting.hour_of` does.
+Pure functions. An hour is counted as :func:`..storing.counting.hour_of` does.
 """
 
 from __future__ import annotations
@@ -10,28 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ...words import count, number
-from ..storing.counting import HOUR_SECONDS, hour_of
+from ..queries.windows import Window
+from ..storing.counting import HOUR_SECONDS
 
-DAY_HOURS = 24
 TREND_DAYS = 14
 
 _ROW_WIDTH, _ROW_HEIGHT = 96, 20
 _DAY_STEP, _DAY_HEIGHT = 14, 44
-
-
-@dataclass(frozen=True)
-class Window:
-    """The time that a picture covers: so many steps of some hours, in UTC."""
-
-    first_hour: int
-    steps: int
-    step_hours: int
-
-    @property
-    def hours(self) -> range:
-        """The first hour of each step."""
-        end = self.first_hour + self.steps * self.step_hours
-        return range(self.first_hour, end, self.step_hours)
 
 
 @dataclass(frozen=True)
@@ -50,14 +35,6 @@ class Bar:
     y: int
     height: int
     label: str
-
-
-def window_of(days: int, now: float) -> Window:
-    """Return the window of the 24 hours up to ``now``, or of some days, today last."""
-    if days == 1:
-        return Window(hour_of(now) - DAY_HOURS + 1, DAY_HOURS, 1)
-    today = hour_of(now) // DAY_HOURS
-    return Window((today - days + 1) * DAY_HOURS, days, DAY_HOURS)
 
 
 def trend_of(counts: Mapping[int, int], window: Window) -> Trend:

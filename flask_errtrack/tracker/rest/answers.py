@@ -17,8 +17,8 @@ from flask import Response, request, url_for
 from ...access import Action
 from ...errors import ActionError, SearchError, StoreError
 from ...signing import BadToken
-from ..dashboard.issue import reads
 from ..database.rows import MAX_ID
+from ..queries import reads
 from ..shapes import Shape, issue_shape
 from ..store import Store
 from .tokens import Token, token_of

@@ -11,10 +11,9 @@ from flask import Blueprint, Response, request, url_for
 from sqlalchemy import ColumnElement, Select, and_, select
 
 from .. import projects
-from ..dashboard.finding import queries
-from ..dashboard.issue import reads
 from ..database import schema
 from ..database.rows import MAX_ID
+from ..queries import finding, reads
 from ..search.conditions import issues_condition
 from ..search.language import parse
 from ..shapes import (
@@ -81,7 +80,7 @@ def _add_lists(blueprint: Blueprint, store: Store, keys: Keys) -> None:
         now = store.now()
         condition, order, before = _condition(now), _order(), (page - 1) * limit
         with store.reading() as connection:
-            rows = queries.issues(
+            rows = finding.issues(
                 connection, condition, order, hour_of(now), limit + 1, before
             )
         links = [link_to("prev", {"page": page - 1})] if page > 1 else []
@@ -151,12 +150,12 @@ def _condition(now: float) -> ColumnElement[bool]:
     return and_(condition, schema.issue.c.project_id == project_id)
 
 
-def _order() -> queries.Sort:
+def _order() -> finding.Sort:
     asked = request.args.get("sort", "last_seen")
-    for sort in queries.ORDERS:
+    for sort in finding.ORDERS:
         if sort == asked:
             return sort
-    known = ", ".join(queries.ORDERS)
+    known = ", ".join(finding.ORDERS)
     raise Fault(400, f"sort is {asked!r:.60}; expected one of {known}")
 
 

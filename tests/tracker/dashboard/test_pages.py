@@ -11,6 +11,7 @@ from flask_errtrack.envelope import Item
 from flask_errtrack.tracker import actions, projects
 from flask_errtrack.tracker.dashboard import trend
 from flask_errtrack.tracker.dashboard.issue import pages
+from flask_errtrack.tracker.queries.windows import window_of
 from flask_errtrack.tracker.store import Store
 
 from .. import samples
@@ -143,7 +144,7 @@ def test_feedback_is_listed_with_what_it_is_about(store_with: StoreWith) -> None
 
 
 def test_a_trend_covers_exactly_the_last_24_hours() -> None:
-    window = trend.window_of(1, NOW)
+    window = window_of(1, NOW)
     found = trend.trend_of({HOUR: 4, HOUR - 23: 1, HOUR - 24: 99}, window)
     assert found.label == "5 events in the last 24 hours, at most 4 an hour"
     assert found.path == "M0 20v-5h3v5zM92 20v-20h3v20z"
@@ -153,7 +154,7 @@ def test_a_trend_covers_exactly_the_last_24_hours() -> None:
 def test_daily_bars_cover_14_days_and_show_a_single_event() -> None:
     day, today = 24, HOUR - HOUR % 24
     counts = {today: 1, today - day: 10_000, today - 14 * day: 5}
-    bars = trend.daily_bars(counts, trend.window_of(14, NOW))
+    bars = trend.daily_bars(counts, window_of(14, NOW))
     assert len(bars) == 14
     assert [(bar.height, bar.label) for bar in bars[-2:]] == [
         (44, "20 Nov: 10k events"),

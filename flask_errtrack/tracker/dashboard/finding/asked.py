@@ -13,13 +13,13 @@ from sqlalchemy import ColumnElement, and_, false
 from ....errors import SearchError
 from ...database import schema
 from ...database.rows import can_be_id
+from ...queries.finding import Sort
+from ...queries.windows import Window, window_of
 from ...search.conditions import issues_condition
 from ...search.language import parse
 from ...search.terms import Query
 from ...storing.counting import HOUR_SECONDS
 from ..paging import page_number
-from ..trend import Window, window_of
-from .queries import Sort
 
 #: What the list shows if nothing is asked for.
 USUAL_QUERY = "is:unresolved"

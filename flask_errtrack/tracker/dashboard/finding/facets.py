@@ -45,7 +45,7 @@ def facets_of(
 ) -> tuple[Facet, ...]:
     """Return facets, those that every event has first.
 
-    :param rows: as :func:`.queries.facets` has them.
+    :param rows: as :func:`...queries.finding.facets` has them.
     :param arguments: ``arguments(q="…")`` lead to another search.
     """
     by_key = [(key, list(group)) for key, group in groupby(rows, key=attrgetter("key"))]

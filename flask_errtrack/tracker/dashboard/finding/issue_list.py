@@ -15,6 +15,8 @@ from sqlalchemy import Connection, and_
 from ....words import count, one_line
 from ...database import schema
 from ...database.rows import Record
+from ...queries import finding, reads
+from ...queries.finding import Sort
 from ...search.conditions import issues_condition, unknown_words
 from ...search.language import parse
 from ...search.terms import State
@@ -22,13 +24,10 @@ from ...shapes import Shape, issue_summary
 from ...store import Store
 from ...storing.counting import hour_of
 from .. import trend
-from ..issue import reads
 from ..issue.issue_view import IssueView, issue_view
 from ..paging import PAGE_SIZE, Menu, Option, Paging, paging_of
-from . import queries
 from .asked import PERIODS, SORTS, USUAL_QUERY, Asked, asked_of
 from .facets import Facet, facets_of
-from .queries import Sort
 
 _TABS: tuple[State | Literal[""], ...] = (
     "unresolved",
@@ -101,14 +100,14 @@ def issue_list_page(
     asked = asked_of(search, period, sort, page, project)
     with store.reading() as connection:
         any_state = asked.condition(asked.query.without("is"), now)
-        counts = queries.state_counts(connection, any_state)
+        counts = finding.state_counts(connection, any_state)
         found = _found(connection, asked, now)
         shown = found[:PAGE_SIZE]
         projects = reads.projects(connection)
         rows = _rows(connection, asked, shown, projects, now)
-        tags = queries.facets(connection, [row.id for row in shown])
+        tags = finding.facets(connection, [row.id for row in shown])
         menus = _menus(connection, asked, projects)
-        is_empty = not counts and not queries.has_issues(connection)
+        is_empty = not counts and not finding.has_issues(connection)
         empty_words = "" if shown else _empty_words(connection, asked)
     tabs = _tabs(asked, counts)
     return IssueListPage(
@@ -147,13 +146,13 @@ def issue_rows(
     if project is not None:
         condition = and_(condition, schema.issue.c.project_id == project)
     with store.reading() as connection:
-        found = queries.issues(connection, condition, "now", hour_of(now), limit)
+        found = finding.issues(connection, condition, "now", hour_of(now), limit)
     return [issue_summary(row) for row in found]
 
 
 def _found(connection: Connection, asked: Asked, now: float) -> Sequence[Record]:
     """The issues of the page, and one more if there are more."""
-    return queries.issues(
+    return finding.issues(
         connection,
         asked.condition(asked.query, now),
         asked.sort,
@@ -195,7 +194,7 @@ def _rows(
 ) -> tuple[IssueRow, ...]:
     ids = [row.id for row in shown]
     window = asked.window(now)
-    transactions = queries.transactions(connection, ids)
+    transactions = finding.transactions(connection, ids)
     counts = reads.counts(connection, ids, window)
     rows = []
     for row in shown:
@@ -235,8 +234,8 @@ def _menus(
     connection: Connection, asked: Asked, projects: Mapping[int, str]
 ) -> tuple[Menu, ...]:
     apps = {str(id): one_line(name, 60) for id, name in projects.items()}
-    releases = queries.releases(connection, asked.project_id)
-    environments = queries.environments(connection)
+    releases = finding.releases(connection, asked.project_id)
+    environments = finding.environments(connection)
     menus = [
         _menu(
             "App",

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 from ....words import Moment, moment, one_line
 from ...database.rows import Record
+from ...queries import finding, reads
 from ...search.terms import term_text
 from ...store import Store
-from ..issue import reads
 from ..issue.issue_view import IssueView, issue_view
 from ..paging import PAGE_SIZE, Paging, page_number, paging_of
-from . import queries
 
 _LABELS = {
     "user_id": "Id",
@@ -70,12 +69,12 @@ def user_page(
     user_hash = user_hash.replace("\0", "")
     page = page_number(page)
     with store.reading() as connection:
-        issues = queries.issues_of_person(connection, project_id, user_hash)
+        issues = finding.issues_of_person(connection, project_id, user_hash)
         if not issues:
             return None
-        known = queries.person(connection, project_id, user_hash)
+        known = finding.person(connection, project_id, user_hash)
         projects = reads.projects(connection)
-        events = queries.events_of_person(
+        events = finding.events_of_person(
             connection, project_id, user_hash, PAGE_SIZE, (page - 1) * PAGE_SIZE
         )
     facts = {} if known is None else _facts(known)

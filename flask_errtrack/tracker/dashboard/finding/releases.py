@@ -11,12 +11,11 @@ from dataclasses import dataclass
 
 from ....words import Moment, moment, one_line
 from ...database.rows import can_be_id
+from ...queries import finding, reads
 from ...search.terms import term_text
 from ...store import Store
-from ..issue import reads
 from ..issue.issue_view import IssueView, issue_view
 from ..paging import PAGE_SIZE, Paging, page_number, paging_of
-from . import queries
 
 _MAX_LABEL_LENGTH = 100
 
@@ -79,11 +78,11 @@ def release_list_page(
     if project is not None and not can_be_id(project):
         project = None
     with store.reading() as connection:
-        found = queries.releases(connection, project, PAGE_SIZE, (page - 1) * PAGE_SIZE)
+        found = finding.releases(connection, project, PAGE_SIZE, (page - 1) * PAGE_SIZE)
         projects = reads.projects(connection)
         versions = {row.version for row in found}
         new, regressed = (
-            queries.issue_numbers_of(connection, versions, column)
+            finding.issue_numbers_of(connection, versions, column)
             for column in ("first_release", "regressed_release")
         )
     rows = tuple(
@@ -116,13 +115,13 @@ def release_page(
     # PostgreSQL refuses texts with this character.
     version = version.replace("\0", "")
     with store.reading() as connection:
-        found = queries.release(connection, project_id, version)
+        found = finding.release(connection, project_id, version)
         if found is None:
             return None
         projects = reads.projects(connection)
-        events = queries.events_of_release(connection, project_id, version)
+        events = finding.events_of_release(connection, project_id, version)
         new, regressed = (
-            queries.issues_of_release(connection, project_id, version, column)
+            finding.issues_of_release(connection, project_id, version, column)
             for column in ("first_release", "regressed_release")
         )
     return ReleasePage(

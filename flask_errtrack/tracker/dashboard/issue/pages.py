@@ -19,6 +19,8 @@ from sqlalchemy import Connection
 
 from ....words import Moment, Value, moment, one_line, value
 from ...database.rows import Record
+from ...queries import reads
+from ...queries.windows import window_of
 from ...search.language import tag_key
 from ...search.terms import term_text
 from ...shapes import Shape, content_of, issue_summary
@@ -28,7 +30,6 @@ from .. import trend
 from ..event.event_view import EventView, event_view
 from ..finding.facets import share_words
 from ..paging import PAGE_SIZE, Option, Paging, page_number, paging_of
-from . import reads
 from .activity import Happening, happenings
 from .issue_view import IssueView, issue_view
 
@@ -192,7 +193,7 @@ def feedback_list_page(
 def _page(
     connection: Connection, issue: Record, event: Record | None, now: float
 ) -> IssuePage:
-    window = trend.window_of(trend.TREND_DAYS, now)
+    window = window_of(trend.TREND_DAYS, now)
     counts = reads.counts(connection, [issue.id], window)
     event_id = event.event_id if event else ""
     content = content_of(event) if event else {}

@@ -16,10 +16,10 @@ from ....access import Access
 from ....errors import ActionError
 from ... import actions, merging
 from ...database.rows import ID_IN_RULE
+from ...queries.reads import merged_into
 from ...store import Store
 from ..answers import guarded, message, rendered, way_back
 from . import pages
-from .reads import merged_into
 
 ISSUE_URL = f"/issues/<{ID_IN_RULE}:issue_id>"
 

@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, select
 
-from ...database import schema
-from ...database.rows import Record
-from ...storing.counting import OTHER_VALUES
-from ..trend import DAY_HOURS
+from ..database import schema
+from ..database.rows import Record
+from ..storing.counting import OTHER_VALUES
+from .windows import DAY_HOURS
 
 Sort = Literal["now", "last_seen", "first_seen", "events", "users"]
 

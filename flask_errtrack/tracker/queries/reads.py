@@ -18,9 +18,9 @@ from sqlalchemy import (
     select,
 )
 
-from ...database import schema
-from ...database.rows import Record
-from ..trend import Window
+from ..database import schema
+from ..database.rows import Record
+from .windows import Window
 
 _MAX_TAGS = 200
 _MAX_RELATED = 5
