@@ -22,6 +22,9 @@ from flask_errtrack.transports import BackgroundTransport
 from . import delivery, tracker
 from .shop import Row, Shop, added, in_turns, quiet_log
 
+#: In fewer events not every page that is measured has something to show.
+MIN_SIZE = 1000
+
 
 def import_seconds(statement: str, runs: int = 9) -> list[float]:
     """Return the seconds that a fresh interpreter needs for a statement."""
@@ -121,7 +124,15 @@ def measure(errors: int, rounds: int) -> Iterator[Row]:
 
 def _target(text: str) -> tuple[str, str]:
     name, _, dsn = text.partition("=")
+    if not name or "://" not in dsn:
+        raise argparse.ArgumentTypeError(f"{text!r}; expected name=https://key@host/1")
     return name, dsn
+
+
+def _size(text: str) -> int:
+    if not text.isdecimal() or int(text) < MIN_SIZE:
+        raise argparse.ArgumentTypeError(f"{text!r}; expected {MIN_SIZE:,} or more")
+    return int(text)
 
 
 PARTS: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
@@ -157,7 +168,7 @@ def main() -> None:
     )
     parser.add_argument(
         "--events",
-        type=int,
+        type=_size,
         nargs="+",
         default=tracker.SIZES,
         help="tracker: sizes of the databases; default: 10000 100000",
