@@ -1,0 +1,1 @@
+"""Integrations that are switched on by one line each, and import what they are for."""
