@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import Any, overload
 
+from .around import Around
 from .errors import guard, own_work
 from .event import CheckInStatus, Level
 from .scope import Scope
@@ -27,9 +29,30 @@ class ScopeApi:
         """A copy of the current scope, current for a while."""
         raise NotImplementedError
 
+    def _job(self, name: str) -> AbstractContextManager[Scope]:
+        """What :meth:`job` does around one run."""
+        raise NotImplementedError
+
     def _send_check_in(self, *given: Any) -> str | None:
         """Send what :meth:`capture_check_in` was given."""
         raise NotImplementedError
+
+    def job(self, name: str) -> Around[Scope]:
+        """Run code outside of requests as work of its own, with a scope of its own.
+
+        ::
+
+            with errtrack.job("import-orders") as scope:
+                scope.set_tag("shop", shop.name)
+
+            @errtrack.job("send-mails")
+            def send_mails(): ...
+
+        An exception that leaves it is captured and goes on. Functions may be async.
+
+        :param name: the transaction of its events.
+        """
+        return Around(partial(self._job, name))
 
     def capture_check_in(
         self,

@@ -1,7 +1,7 @@
 """The client: from an exception or message to an envelope on its way.
 
-``_envelope`` is the way of an event, in order. Everything before it decides whether
-there is an event at all: what is ignored, a duplicate or unsampled is not built.
+It decides whether there is an event at all: what is ignored, a duplicate or unsampled
+is not built. What is built goes through the pipeline, and then to the delivery.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
-from functools import cached_property, partial
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, cast
 
 from .api import ScopeApi
-from .callbacks import before_breadcrumb, before_send
+from .callbacks import before_breadcrumb
 from .check_ins import check_in_of
 from .choice import Choice
 from .config import Config
@@ -23,14 +22,12 @@ from .delivery import HANDLED, MESSAGE, UNHANDLED, Delivery
 from .drops import Drops
 from .envelope import Envelope
 from .errors import ConfigError, guard, is_silence, own_work
-from .event import Event, Level, Mechanism, UserReport
-from .exceptions import event_from_exception, event_from_message
-from .host import Host
-from .identity import identity_of, machine_contexts
-from .notes import attempt, note
+from .event import Level, Mechanism, UserReport
+from .exceptions import causes_of, event_from_exception, event_from_message
+from .host import Host, is_fault
+from .pipeline import Pipeline
 from .scope import CrumbSource, Scope, breadcrumb
 from .scope_home import ScopeHome
-from .scrub import Scrubber
 from .serialize import DATA_LIMITS, Serializer, safe_text
 from .stacktrace import StackReader
 from .transports import Transport, outbox_folder, transport_to_dsn
@@ -78,7 +75,7 @@ class Client(ScopeApi):
         # One account with the transport's own losses, if it keeps one.
         self._drops: Drops = getattr(transport, "drops", None) or Drops()
         self._scopes = ScopeHome(config.max_breadcrumbs, host.app)
-        self._scrubber = Scrubber(config.scrub_keys, config.scrub_patterns)
+        self._pipeline = Pipeline(config, host, self._drops)
         self._reader = StackReader(
             (*host.packages, *config.include_paths),
             tuple(config.in_app_exclude),
@@ -87,6 +84,16 @@ class Client(ScopeApi):
         )
         self._choice = Choice(config, self._drops)
         self._delivery = Delivery(self._transport, host, self._drops)
+
+    @property
+    def client(self) -> Client:
+        """The client itself, as an extension has one."""
+        return self
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The fields of every event: environment, release, server …"""
+        return self._pipeline.identity
 
     @property
     def is_enabled(self) -> bool:
@@ -118,6 +125,38 @@ class Client(ScopeApi):
 
     def _pushed_scope(self) -> AbstractContextManager[Scope]:
         return self._scopes.pushed()
+
+    @contextmanager
+    def work(self, transaction: str, source: str = "task") -> Iterator[Scope]:
+        """Give what runs inside a scope of its own; events of its log may wait.
+
+        For those who are told of errors by other means: nothing is captured here.
+
+        :param source: what the transaction's name is of.
+        """
+        if not self.is_enabled:
+            yield Scope()
+            return
+        with self._scopes.work() as scope:
+            scope.set_transaction(transaction, source)
+            try:
+                yield scope
+            finally:
+                self._delivery.send_held(scope.work)
+
+    @contextmanager
+    def _job(self, name: str) -> Iterator[Scope]:
+        with self.work(name) as scope:
+            try:
+                yield scope
+            except Exception as error:
+                if is_fault(error):
+                    self.capture_exception(error, mechanism="job", handled=False)
+                raise
+
+    def is_in_work(self) -> bool:
+        """Tell whether somebody outside of any app context reports what fails."""
+        return self._scopes.outer_work() is not None
 
     def is_nested(self, environ: dict[str, Any]) -> bool:
         """Tell whether a request that begins has to be isolated."""
@@ -171,12 +210,15 @@ class Client(ScopeApi):
             if not was_met and not self._choice.takes_exception(error, hint):
                 work.remember(error, None)
                 return None
+            event_id = event_id or work.replaced_by_one(causes_of(error))
             how = Mechanism(type=mechanism, handled=handled)
             event = event_from_exception(error, self._reader, how)
             event["event_id"] = event_id or event["event_id"]
             event.update(record or {})  # type: ignore[typeddict-item]
-            envelope = self._envelope(event, hint, scope, request, scope_kwargs)
-            may_wait = record is not None and self.host.is_in_request()
+            envelope = self._pipeline.envelope(
+                event, hint, scope, request, scope_kwargs
+            )
+            may_wait = record is not None and work.ends
             rank = HANDLED if handled else UNHANDLED
             event_id = self._delivery.send(
                 event["event_id"], envelope, work, rank, may_wait
@@ -211,7 +253,7 @@ class Client(ScopeApi):
             params = Serializer(DATA_LIMITS)(params)
             text = safe_text(message)
             event = event_from_message(text, level, params, logger, formatted)
-            envelope = self._envelope(event, hint, scope, None, scope_kwargs)
+            envelope = self._pipeline.envelope(event, hint, scope, None, scope_kwargs)
             return self._delivery.send(event["event_id"], envelope, scope.work, MESSAGE)
         return None
 
@@ -223,23 +265,18 @@ class Client(ScopeApi):
         transport = self._transport()
         if transport is None or not self.config.enabled:
             return
-        event = feedback_event(report, self._made_safe)
+        event = feedback_event(report, self._pipeline.made_safe)
         if self.config.feedback_item == "feedback":
             transport.send(Envelope.from_event(*trimmed(as_wire(event)), "feedback"))
         else:
             report = cast("UserReport", report_of(event))
             transport.send(Envelope.from_user_report(report))
 
-    def _made_safe(self, event: Event) -> Event:
-        event = self._identify(event)
-        secrets = self.host.secrets(event, None, self.config)
-        return self._scrubber.scrub(event, secrets | self._own_secrets)
-
     def _send_check_in(self, *given: Any) -> str | None:
         if not self.is_enabled:
             return None
         with guard("sending a check-in"), own_work():
-            check_in = check_in_of(self._made_safe, *given)
+            check_in = check_in_of(self._pipeline.made_safe, *given)
             if self._delivery.deliver(Envelope.from_check_in(check_in)):
                 return check_in["check_in_id"]
         return None
@@ -263,14 +300,12 @@ class Client(ScopeApi):
 
     def flush(self, timeout_seconds: float = 2.0) -> bool:
         """Wait until everything is delivered; tell whether it is."""
-        if self._scopes.is_in_app():
-            self.end_request()
+        self.end_work()
         return flush_transport(self.transport, timeout_seconds)
 
     def close(self) -> None:
         """Deliver what can be delivered in time, then stop capturing."""
-        if self._scopes.is_in_app():
-            self.end_request()
+        self.end_work()
         self._is_closed = True
         close_transport(self.transport)
 
@@ -283,62 +318,11 @@ class Client(ScopeApi):
             return None
         return self.host.meant_by(error, mechanism)
 
-    def _envelope(
-        self,
-        event: Event,
-        hint: Hint,
-        scope: Scope,
-        request: Any,
-        scope_kwargs: dict[str, Any],
-    ) -> Envelope | None:
-        """Make an event complete and safe: the way of every event, in order."""
-        event_id = event["event_id"]
-        if scope_kwargs:
-            scope = scope.fork()
-            for name, value in scope_kwargs.items():
-                update = partial(scope.update, **{name: value})
-                attempt(event, f"argument {name}", update)
-        event = scope.apply(event)
-        secrets = self.host.secrets(event, request, self.config)
-        self.host.describe(event, request, self.config)
-        event = self._identify(event)
-        if "failed_hook" in hint:
-            failed = type(hint.pop("failed_hook")).__name__
-            note(event, "hook_failed", "sample_rate", failed)
-        made = before_send(self.config.before_send, event, hint)
-        if made is None:
-            self._drops.count("before_send")
-            return None
-        event = self._scrubber.scrub(made, secrets | self._own_secrets)
-        event["event_id"] = event_id
-        return Envelope.from_event(*trimmed(as_wire(event)))
-
-    def end_request(self) -> None:
+    def end_work(self) -> None:
         """Send the events that waited for a better report, which did not come."""
-        scope = self._scopes.on_g() if self._delivery.holding else None
+        scope = self._scopes.known() if self._delivery.holding else None
         if scope is not None:
             self._delivery.send_held(scope.work)
-
-    def _identify(self, event: Event) -> Event:
-        """Add who sends it, never over what the event has."""
-        made = cast("Event", {**self.identity, **event})
-        made["tags"] = {**self.config.tags, **event.get("tags", {})}
-        made["contexts"] = {**self._contexts, **event.get("contexts", {})}
-        return made
-
-    @cached_property
-    def identity(self) -> dict[str, Any]:
-        """The fields of every event: environment, release, server …"""
-        return identity_of(self.config, self.host.environment(), self.host.root_path)
-
-    @cached_property
-    def _contexts(self) -> dict[str, dict[str, Any]]:
-        return machine_contexts()
-
-    @cached_property
-    def _own_secrets(self) -> set[str]:
-        dsn = self.config.dsn
-        return {dsn.secret_key} if dsn is not None and dsn.secret_key else set()
 
 
 def _exc_info(error: BaseException) -> tuple[type, BaseException, Any]:

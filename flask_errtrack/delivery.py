@@ -1,20 +1,22 @@
-"""Hands finished events to the transport, now or at the end of the request."""
+"""Hands finished events to the transport, now or at the end of the work."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 from .drops import Drops
 from .envelope import Envelope
-from .errors import Refused, guard
+from .errors import Refused, guard, own_work
 from .host import Host
-from .scope import Work
 from .transports import Transport
+from .work import Held, Work
 
-# Which of several events of one request its g.event_id names.
+# Which of several events of one work its event_id names.
 MESSAGE, HANDLED, UNHANDLED = range(3)
-# How many events of one request may wait for a better report.
+# How many events of one work may wait for a better report, and how long.
 _MAX_HELD = 10
+_LONGEST_WAIT_SECONDS = 2.0
 
 
 class Delivery:
@@ -29,10 +31,12 @@ class Delivery:
         find_transport: Callable[[], Transport | None],
         host: Host,
         drops: Drops,
+        longest_wait_seconds: float = _LONGEST_WAIT_SECONDS,
     ) -> None:
         self._find_transport = find_transport
         self._host = host
         self._drops = drops
+        self._longest_wait_seconds = longest_wait_seconds
         #: Where events wait: mostly nowhere, which spares a look at each request.
         self.holding: set[Work] = set()
 
@@ -47,31 +51,55 @@ class Delivery:
         """Hand an event on; return its id, or None if it is dropped.
 
         :param envelope: None: a hook dropped the event.
-        :param may_wait: keep it until the end of the request, for a report that
+        :param may_wait: keep it until the end of the work, for a report that
             knows more of the same error.
         """
-        work.held.pop(event_id, None)
-        is_accepted = envelope is not None and (may_wait or self.deliver(envelope))
+        work.release(event_id)
+        is_accepted = envelope is not None and (
+            (may_wait and self._hold(event_id, envelope, work))
+            or self.deliver(envelope)
+        )
         if is_accepted:
             work.accept(event_id, rank)
         else:
             work.discard(event_id)
         self._host.show_event_id(work.event_id)
-        if envelope is not None and may_wait:
-            work.held[event_id] = envelope
-            self.holding.add(work)
-            self.send_held(work, _MAX_HELD)
         return event_id if is_accepted else None
+
+    def _hold(self, event_id: str, envelope: Envelope, work: Work) -> bool:
+        """Let an event wait; tell whether it does."""
+        alarm = threading.Timer(
+            self._longest_wait_seconds, self._send_late, (event_id, work)
+        )
+        alarm.daemon = True
+        with guard("letting an event wait") as starting:
+            alarm.start()
+        if starting.error is not None:
+            return False
+        work.held[event_id] = Held(envelope, alarm)
+        self.holding.add(work)
+        self.send_held(work, _MAX_HELD)
+        return True
+
+    def _send_late(self, event_id: str, work: Work) -> None:
+        """Send what has waited too long: the work may go on for days."""
+        with guard("sending an event that waited"), own_work():
+            self._send_one(event_id, work)
+            if not work.held:
+                self.holding.discard(work)
 
     def send_held(self, work: Work, keep: int = 0) -> None:
         """Send what waits, but for the newest ``keep`` events."""
         for event_id in list(work.held)[: max(len(work.held) - keep, 0)]:
-            envelope = work.held.pop(event_id, None)
-            if envelope is not None and not self.deliver(envelope):
-                work.discard(event_id)
-                self._host.show_event_id(work.event_id)
+            self._send_one(event_id, work)
         if not work.held:
             self.holding.discard(work)
+
+    def _send_one(self, event_id: str, work: Work) -> None:
+        held = work.release(event_id)
+        if held is not None and not self.deliver(held.envelope):
+            work.discard(event_id)
+            self._host.show_event_id(work.event_id)
 
     def deliver(self, envelope: Envelope) -> bool:
         """Hand an envelope over; tell whether it was taken. What was not is counted."""

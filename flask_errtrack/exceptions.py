@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from .errors import guard
@@ -48,6 +49,11 @@ def event_from_exception(
     }
     note(event, "failed", "exception", type(reading.error).__name__)
     return event
+
+
+def causes_of(error: BaseException) -> Iterator[BaseException]:
+    """The exceptions from which an exception came, or that it holds; newest first."""
+    return (link.error for link in islice(_links(error), 1, MAX_EXCEPTIONS))
 
 
 def _event_from_chain(

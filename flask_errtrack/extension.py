@@ -143,6 +143,10 @@ class ErrTrack(ScopeApi):
         client = self.client
         return None if client is None else client._active_scope()
 
+    def _job(self, name: str) -> AbstractContextManager[Scope]:
+        client = self.client
+        return nullcontext(Scope()) if client is None else client._job(name)
+
     def _send_check_in(self, *given: Any) -> str | None:
         client = self.client
         return None if client is None else client._send_check_in(*given)

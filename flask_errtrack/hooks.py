@@ -24,6 +24,7 @@ from werkzeug.exceptions import HTTPException
 
 from .client import Client
 from .errors import guard, silence
+from .host import is_fault
 from .request import keep_login
 from .scope_home import globals_class
 
@@ -35,8 +36,6 @@ EVENT_ID_HEADER = "X-ErrTrack-ID"
 
 # Where an app keeps its hooks.
 HOOKS_KEY = "errtrack_hooks"
-# How click ends a command on purpose.
-_CLICK_ENDS = (click.ClickException, click.Abort, click.exceptions.Exit)
 
 
 class AppHooks:
@@ -155,7 +154,7 @@ class AppHooks:
 
     def _see_exception(self, sender: Flask, exception: Exception, **more: Any) -> None:
         # Flask-RESTful and its like send the signal for a 404, too.
-        if _is_error(exception):
+        if is_fault(exception):
             self._capture(exception)
 
     def _watch_http_exceptions(self) -> None:
@@ -166,7 +165,7 @@ class AppHooks:
         """
         app: Any = self._app
         watched = self._watched
-        app.handle_http_exception = watched(app.handle_http_exception, _is_error)
+        app.handle_http_exception = watched(app.handle_http_exception, is_fault)
         app.handle_exception = watched(app.handle_exception, _is_http_exception)
 
     def _watched(
@@ -188,7 +187,7 @@ class AppHooks:
         if response.is_streamed and not response.direct_passthrough:
             with guard("watching a stream"):
                 self._watch_stream(response)
-        self._client.end_request()
+        self._client.end_work()
         return response
 
     def _watch_stream(self, response: Response) -> None:
@@ -202,15 +201,17 @@ class AppHooks:
 
     def _tear_down_request(self, error: BaseException | None) -> None:
         self._see_end(error)
-        self._client.end_request()
+        self._client.end_work()
 
     def _tear_down_context(self, error: BaseException | None) -> None:
         error = _error_of_command() if error is None else error
-        if not (isinstance(error, BrokenPipeError) and _is_reader_gone()):
+        is_told = isinstance(error, BrokenPipeError) and _is_reader_gone()
+        if not is_told and not self._client.is_in_work():
             self._see_end(error)
+        self._client.end_work()
 
     def _see_end(self, error: BaseException | None) -> None:
-        if error is not None and _is_error(error):
+        if error is not None and is_fault(error):
             self._capture(error)
 
 
@@ -319,15 +320,6 @@ def _close(stream: Any) -> None:
     close = getattr(stream, "close", None)
     if close is not None:
         close()
-
-
-def _is_error(error: BaseException) -> bool:
-    """Whether an exception is a fault, not an answer or a way to end."""
-    if isinstance(error, HTTPException):
-        # abort(Response("…", 503)) has no code.
-        status = error.code or getattr(error.response, "status_code", None)
-        return status is not None and status >= 500
-    return isinstance(error, Exception) and not isinstance(error, _CLICK_ENDS)
 
 
 def _is_http_exception(error: BaseException) -> bool:

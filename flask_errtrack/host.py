@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import click
 from flask import Flask, current_app, g, has_app_context
-from werkzeug.exceptions import InternalServerError
+from werkzeug.exceptions import HTTPException, InternalServerError
 
 from .config import Config
 from .event import Event
@@ -25,6 +25,8 @@ from .request import describe_request, describe_user, secrets_of_request
 from .scope_home import request_context, session_of
 from .secret_names import secrets_of_settings
 
+# How click ends a command on purpose.
+_CLICK_ENDS = (click.ClickException, click.Abort, click.exceptions.Exit)
 #: Inside the client's app, outside of every app, or in another app.
 Place = Literal["inside", "outside", "elsewhere"]
 
@@ -53,10 +55,6 @@ class Host:
     def place(self) -> Place:
         """Tell where the running code is, as seen from the client's program."""
         return "inside"
-
-    def is_in_request(self) -> bool:
-        """Tell whether a request is being handled, so that an end will come."""
-        return False
 
     def meant_by(self, error: BaseException, mechanism: str) -> BaseException:
         """Return the exception for which another one stands."""
@@ -100,8 +98,7 @@ class FlaskHost(Host):
             return "outside"
         return "inside" if current_app == self.app else "elsewhere"
 
-    def is_in_request(self) -> bool:
-        """Tell whether a request of this app is being handled."""
+    def _is_in_request(self) -> bool:
         context = request_context()
         return context is not None and context.app is self.app
 
@@ -122,7 +119,7 @@ class FlaskHost(Host):
 
     def _lacks_session(self) -> bool:
         """A session that did not open cannot be saved with the error page."""
-        return self.is_in_request() and session_of(request_context()) is None
+        return self._is_in_request() and session_of(request_context()) is None
 
     def environment(self) -> str:
         """Debug mode is for development."""
@@ -152,13 +149,13 @@ class FlaskHost(Host):
                 event["transaction_info"] = {"source": "task"}
 
     def _request_or_current(self, request: Any) -> Any:
-        if request is None and self.is_in_request():
+        if request is None and self._is_in_request():
             return request_context().request
         return request
 
     def show_event_id(self, event_id: str | None) -> None:
         """Put the id where templates find it: ``g.event_id``."""
-        if self.is_in_request():
+        if self._is_in_request():
             g.event_id = event_id
 
 
@@ -173,3 +170,12 @@ def _path_of(error: BaseException) -> list[tuple[CodeType, int]]:
 def _is_of_flask(frame: FrameType) -> bool:
     name = str(frame.f_globals.get("__name__"))
     return name.partition(".")[0] in ("flask", __name__.partition(".")[0])
+
+
+def is_fault(error: BaseException) -> bool:
+    """Whether an exception is a fault, not an answer or a way to end."""
+    if isinstance(error, HTTPException):
+        # abort(Response("…", 503)) has no code.
+        status = error.code or getattr(error.response, "status_code", None)
+        return status is not None and status >= 500
+    return isinstance(error, Exception) and not isinstance(error, _CLICK_ENDS)

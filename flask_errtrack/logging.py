@@ -19,9 +19,9 @@ from typing import Any
 
 from .client import Client
 from .errors import guard, is_own_work, own_work
-from .scope import was_met
 from .serialize import safe_text
 from .wire import level_of
+from .work import was_met
 
 #: Their records would be about us, or come from below us.
 _OWN_LOGGERS = ("flask_errtrack",)

@@ -5,83 +5,27 @@ Knows nothing of Flask; where scopes live is for :mod:`.scope_home` to know.
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from .envelope import Envelope
 from .event import Breadcrumb, Event, Level, User, timestamp_now
 from .serialize import DATA_LIMITS, Serializer, safe_text
-
-_MARK = "__errtrack_ids__"
-# An exception that is one object for a whole program would gather marks for ever.
-_MAX_MARKS = 64
+from .work import Work
 
 _USER_FIELDS = ("id", "username", "email", "name", "ip_address")
-
-
-class Work:
-    """What came of one request, command or job; all its scopes share it."""
-
-    def __init__(self) -> None:
-        # An exception may carry its marks to another process: no number twice.
-        self._mark = os.urandom(8)
-        #: The id of the event that tells most about this work, or None.
-        self.event_id: str | None = None
-        self.last_event_id: str | None = None
-        #: Envelopes that wait for a better report of the same error, by event id.
-        self.held: dict[str, Envelope] = {}
-        self._rank = -1
-
-    def accept(self, event_id: str, rank: int) -> None:
-        """Remember an accepted event; the highest rank speaks for the work."""
-        self.last_event_id = event_id
-        if rank >= self._rank:
-            self.event_id, self._rank = event_id, rank
-
-    def discard(self, event_id: str) -> None:
-        """Forget an event that was held, and is not wanted after all."""
-        self.held.pop(event_id, None)
-        if self.last_event_id == event_id:
-            self.last_event_id = None
-        if self.event_id == event_id:
-            self.event_id, self._rank = None, -1
-
-    def remember(self, error: BaseException, event_id: str | None) -> None:
-        """Note what became of an exception: its event id, or None if dropped."""
-        marks = _stored_in(error).setdefault(_MARK, {})
-        marks[self._mark] = event_id
-        # Other threads may be at the same exception: the list is made at once.
-        for mark in list(marks)[:-_MAX_MARKS]:
-            marks.pop(mark, None)
-
-    def decision_on(self, error: BaseException) -> tuple[bool, str | None]:
-        """Tell whether an exception was met in this work, and its event id."""
-        marks = _stored_in(error).get(_MARK, {})
-        return self._mark in marks, marks.get(self._mark)
-
-
-def was_met(error: BaseException) -> bool:
-    """Tell whether an exception was met before, in any work."""
-    return bool(_stored_in(error).get(_MARK))
-
-
-def _stored_in(error: BaseException) -> dict[str, Any]:
-    """The attributes of an exception, past what its class may make of a look."""
-    stored: dict[str, Any] = object.__getattribute__(error, "__dict__")
-    return stored
 
 
 class Scope:
     """User, tags, extra, contexts, breadcrumbs and more, for the events to come.
 
     :param max_breadcrumbs: the oldest breadcrumbs make room for new ones.
+    :param work: what the scope is for; None: something that nobody else knows of.
     """
 
-    def __init__(self, max_breadcrumbs: int = 100) -> None:
-        self.work = Work()
+    def __init__(self, max_breadcrumbs: int = 100, work: Work | None = None) -> None:
+        self.work = work or Work()
         # Empty: nobody, and None: not said.
         self._user: User | None = None
         self._tags: dict[str, str] = {}
@@ -90,6 +34,7 @@ class Scope:
         self._level: Level | None = None
         self._fingerprint: list[str] | None = None
         self._transaction: str | None = None
+        self._transaction_source = "custom"
         self._breadcrumbs: deque[Breadcrumb] = deque(maxlen=max_breadcrumbs)
 
     def __repr__(self) -> str:
@@ -135,9 +80,12 @@ class Scope:
         """Say which events belong together; ``{{ default }}`` splices the rule."""
         self._fingerprint = None if fingerprint is None else _texts(fingerprint)
 
-    def set_transaction(self, name: str) -> None:
-        """Name the work, instead of the endpoint or command."""
-        self._transaction = str(name)
+    def set_transaction(self, name: str, source: str = "custom") -> None:
+        """Name the work, instead of the endpoint or command.
+
+        :param source: what the name is of ("Transaction Annotations" of the protocol).
+        """
+        self._transaction, self._transaction_source = str(name), source
 
     def add_breadcrumb(self, crumb: CrumbSource = None, **fields: Any) -> None:
         """Note something that happened: a dict, fields, or a callable for a dict."""
@@ -186,7 +134,7 @@ class Scope:
             made["fingerprint"] = self._fingerprint
         if self._transaction is not None:
             made["transaction"] = self._transaction
-            made["transaction_info"] = {"source": "custom"}
+            made["transaction_info"] = {"source": self._transaction_source}
         return made
 
 

@@ -8,20 +8,21 @@ its WSGI environment, too, for what happens when ``g`` is gone or another one.
 from __future__ import annotations
 
 import itertools
-import sys
-import threading
 import weakref
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar, Token
 from types import MappingProxyType
 from typing import Any
 
+import click
 from flask import Flask, g, has_app_context, has_request_context, request
 from flask import globals as flask_globals
 from flask.globals import app_ctx
 
+from .runner import runner
 from .scope import Scope
+from .work import Work
 
 _ENVIRON_KEY = "flask_errtrack.scope"
 _G_KEY = "_errtrack_scope"
@@ -30,7 +31,7 @@ _OUTER_KEY = "_errtrack_outer_g"
 _LENT = (_G_KEY, "event_id")
 _numbers = itertools.count()
 # Each scope with the thread or task it is for; None: for all that inherit it.
-_outside: ContextVar[Mapping[int, tuple[Scope, object]]] = ContextVar(
+_scopes_outside: ContextVar[Mapping[int, tuple[Scope, object]]] = ContextVar(
     "errtrack_scopes", default=MappingProxyType({})
 )
 
@@ -52,18 +53,25 @@ class ScopeHome:
         """Return the scope of the running work, made if there is none."""
         if self.is_in_app():
             return self.on_g() or self._begin_on_g()
-        runner = _runner()
-        found = _outside.get().get(self._number)
-        if found is None:
+        scope = self._outside()
+        if scope is None:
             scope = Scope(self._max_breadcrumbs)
-            self._put_outside(scope, runner)
-            return scope
-        scope, owner = found
-        if owner is not None and owner != runner:
+            self._put_outside(scope, runner())
+        return scope
+
+    def _outside(self) -> Scope | None:
+        """The scope of what runs outside of any app context, if there is one."""
+        scope, owner = _scopes_outside.get().get(self._number, (None, None))
+        me = runner()
+        if scope is not None and owner is not None and owner != me:
             # A task inherits from who started it; what it sets is its own.
             scope = scope.fork()
-            self._put_outside(scope, runner)
+            self._put_outside(scope, me)
         return scope
+
+    def known(self) -> Scope | None:
+        """Return the scope of the running work, if one was needed so far."""
+        return self.on_g() if self.is_in_app() else self._outside()
 
     def on_g(self) -> Scope | None:
         """Return the scope of the running request, if one was needed so far."""
@@ -74,7 +82,9 @@ class ScopeHome:
         """Return the scope of a request whose contexts are gone."""
         scope: Scope | None = environ.get(self._environ_key)
         if scope is None:
-            scope = environ[self._environ_key] = Scope(self._max_breadcrumbs)
+            work = Work(self.outer_work(), ends=True)
+            scope = Scope(self._max_breadcrumbs, work)
+            environ[self._environ_key] = scope
         return scope
 
     def event_id_in(self, environ: dict[str, Any]) -> str | None:
@@ -114,21 +124,47 @@ class ScopeHome:
     @contextmanager
     def pushed(self) -> Iterator[Scope]:
         """Let a copy of the current scope be the current one for a while."""
-        outer = self.current()
-        inner = outer.fork()
-        if self.is_in_app():
-            holder = g._get_current_object()
-            setattr(holder, _G_KEY, inner)
+        inner = self.current().fork()
+        with self._on_g(inner) if self.is_in_app() else self._put(inner, None):
+            yield inner
+
+    @contextmanager
+    def work(self) -> Iterator[Scope]:
+        """Let a scope with nothing of what is around be the current one for a while.
+
+        An app context that is pushed meanwhile has the same scope.
+        """
+        around = self.current().work if self.is_in_app() else self.outer_work()
+        scope = Scope(self._max_breadcrumbs, Work(around, ends=True))
+        on_g = self._on_g(scope) if self.is_in_app() else nullcontext()
+        with self._put(scope, runner()), on_g:
             try:
-                yield inner
+                yield scope
             finally:
-                setattr(holder, _G_KEY, outer)
-        else:
-            token = self._put_outside(inner, None)
-            try:
-                yield inner
-            finally:
-                _outside.reset(token)
+                scope.work.ends = False
+
+    def outer_work(self) -> Work | None:
+        """Return the work outside of any app context in which the code runs."""
+        scope = self._outside()
+        return scope.work if scope is not None and scope.work.ends else None
+
+    @contextmanager
+    def _on_g(self, scope: Scope) -> Iterator[None]:
+        holder = g._get_current_object()
+        outer = holder.get(_G_KEY)
+        setattr(holder, _G_KEY, scope)
+        try:
+            yield
+        finally:
+            setattr(holder, _G_KEY, outer)
+
+    @contextmanager
+    def _put(self, scope: Scope, owner: object) -> Iterator[None]:
+        token = self._put_outside(scope, owner)
+        try:
+            yield
+        finally:
+            _scopes_outside.reset(token)
 
     def _begin_on_g(self) -> Scope:
         if request_context() is None:
@@ -144,15 +180,29 @@ class ScopeHome:
     def _scope_on(self, holder: Any) -> Scope:
         scope: Scope | None = holder.get(_G_KEY)
         if scope is None:
-            scope = Scope(self._max_breadcrumbs)
-            outer = holder.get(_OUTER_KEY)
-            if outer is not None:
-                scope.work = self._scope_on(outer).work
+            scope = self._scope_in(holder.get(_OUTER_KEY))
             setattr(holder, _G_KEY, scope)
         return scope
 
+    def _scope_in(self, outer: Any) -> Scope:
+        """A scope for an app context.
+
+        :param outer: the ``g`` of the context around it, or None.
+        """
+        work = self.outer_work()
+        around = self._outside() if outer is None else self._scope_on(outer)
+        if work is not None and around is not None and around.work is work:
+            return around
+        if outer is None or around is None:
+            # A command has its context until it ends; others may live for ever.
+            is_command = click.get_current_context(silent=True) is not None
+            return Scope(self._max_breadcrumbs, Work(ends=is_command))
+        return Scope(self._max_breadcrumbs, around.work)
+
     def _put_outside(self, scope: Scope, owner: object) -> Token[Any]:
-        return _outside.set({**_outside.get(), self._number: (scope, owner)})
+        return _scopes_outside.set(
+            {**_scopes_outside.get(), self._number: (scope, owner)}
+        )
 
 
 def request_context() -> Any:
@@ -196,17 +246,6 @@ def globals_class(app: Flask) -> type[Any]:
 
     Globals.__name__ = base.__name__
     return Globals
-
-
-def _runner() -> object:
-    """What runs this code: a task, or else a thread."""
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is not None:
-        with suppress(RuntimeError):
-            task = asyncio.current_task()
-            if task is not None:
-                return task
-    return threading.get_ident()
 
 
 # Newer versions of Flask have one context for both.

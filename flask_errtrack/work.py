@@ -1,0 +1,117 @@
+"""What came of one request, command or job: which errors were met, which events wait.
+
+Knows nothing of what an event says, nor of how it is sent.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from .envelope import Envelope
+
+_MARK = "__errtrack_ids__"
+# An exception that is one object for a whole program would gather marks for ever.
+_MAX_MARKS = 64
+
+
+@dataclass(frozen=True)
+class Held:
+    """An event that waits for a better report of the same error.
+
+    :param alarm: rings when it has waited too long.
+    """
+
+    envelope: Envelope
+    alarm: threading.Timer
+
+
+class Work:
+    """What came of one request, command or job; all its scopes share it.
+
+    :param outer: the work inside of which this one runs: what is known here is
+        known there, so that an error that leaves both is one event.
+    :param ends: somebody tells when it ends, so that events may wait for that.
+    """
+
+    def __init__(self, outer: Work | None = None, ends: bool = False) -> None:
+        # An exception may carry its marks to another process: no number twice.
+        self._mark = os.urandom(8)
+        self._outer = outer
+        self.ends = ends
+        #: The id of the event that tells most about this work, or None.
+        self.event_id: str | None = None
+        self.last_event_id: str | None = None
+        #: What waits for a better report of the same error, by event id.
+        self.held: dict[str, Held] = {}
+        self._rank = -1
+
+    def _and_outer(self) -> Iterator[Work]:
+        work: Work | None = self
+        while work is not None:
+            yield work
+            work = work._outer
+
+    def accept(self, event_id: str, rank: int) -> None:
+        """Remember an accepted event; the highest rank speaks for the work."""
+        for work in self._and_outer():
+            work.last_event_id = event_id
+            if rank >= work._rank:
+                work.event_id, work._rank = event_id, rank
+
+    def discard(self, event_id: str) -> None:
+        """Forget an event that was held, and is not wanted after all."""
+        self.release(event_id)
+        for work in self._and_outer():
+            if work.last_event_id == event_id:
+                work.last_event_id = None
+            if work.event_id == event_id:
+                work.event_id, work._rank = None, -1
+
+    def release(self, event_id: str) -> Held | None:
+        """Let an event wait no longer; return it if it did."""
+        held = self.held.pop(event_id, None)
+        if held is not None:
+            held.alarm.cancel()
+        return held
+
+    def replaced_by_one(self, errors: Iterable[BaseException]) -> str | None:
+        """Return the event id of the first of some errors whose event waits.
+
+        The events of the others are forgotten: one report tells of them all.
+        """
+        if not self.held:
+            return None
+        decisions = [self.decision_on(error) for error in errors]
+        found = [event_id for _, event_id in decisions if event_id in self.held]
+        for event_id in found[1:]:
+            self.discard(event_id)
+        return found[0] if found else None
+
+    def remember(self, error: BaseException, event_id: str | None) -> None:
+        """Note what became of an exception: its event id, or None if dropped."""
+        marks = _stored_in(error).setdefault(_MARK, {})
+        for work in self._and_outer():
+            marks[work._mark] = event_id
+        # Other threads may be at the same exception: the list is made at once.
+        for mark in list(marks)[:-_MAX_MARKS]:
+            marks.pop(mark, None)
+
+    def decision_on(self, error: BaseException) -> tuple[bool, str | None]:
+        """Tell whether an exception was met in this work, and its event id."""
+        marks = _stored_in(error).get(_MARK, {})
+        return self._mark in marks, marks.get(self._mark)
+
+
+def was_met(error: BaseException) -> bool:
+    """Tell whether an exception was met before, in any work."""
+    return bool(_stored_in(error).get(_MARK))
+
+
+def _stored_in(error: BaseException) -> dict[str, Any]:
+    """The attributes of an exception, past what its class may make of a look."""
+    stored: dict[str, Any] = object.__getattribute__(error, "__dict__")
+    return stored
