@@ -17,7 +17,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 ENVIRONMENT = ROOT / ".venv" / f"{sys.version_info.major}.{sys.version_info.minor}"
 BIN = ENVIRONMENT / ("Scripts" if os.name == "nt" else "bin")
-_SOURCES = ("flask_errtrack", "tests", "example_app", "benchmarks", "docs", "dev.py")
+_SOURCES = (
+    "flask_errtrack",
+    "_errtrack_pytest_plugin.py",
+    "tests",
+    "example_app",
+    "benchmarks",
+    "docs",
+    "dev.py",
+)
 
 
 def example(arguments: Sequence[str]) -> int:

@@ -10,6 +10,8 @@ extensions = ["sphinx.ext.autodoc", "pallets_sphinx_themes"]
 autodoc_typehints = "description"
 exclude_patterns = ["_build"]
 nitpicky = False
+# Sphinx takes the builtin ``type`` for any of the fields of an event with that name.
+suppress_warnings = ["ref.python"]
 
 html_theme = "flask"
 html_title = f"Flask-ErrTrack {version}"

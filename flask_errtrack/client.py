@@ -70,8 +70,8 @@ class Client(ScopeApi):
         self.transport = transport
         self.host = host
         self._is_closed = False
-        #: Takes everything instead, for tests: see flask_errtrack.testing.
-        self.diversion: Transport | None = None
+        #: The newest takes everything instead, for tests: see flask_errtrack.testing.
+        self.diversions: list[Transport] = []
         # One account with the transport's own losses, if it keeps one.
         self._drops: Drops = getattr(transport, "drops", None) or Drops()
         self._scopes = ScopeHome(config.max_breadcrumbs, host.app)
@@ -104,8 +104,9 @@ class Client(ScopeApi):
         return is_on and self._transport() is not None
 
     def _transport(self) -> Transport | None:
-        if self.diversion is not None:
-            return self.diversion
+        # Another thread may take the last one away meanwhile.
+        for newest in self.diversions[-1:]:
+            return newest
         if self.config.transport is None and self.host.is_silent():
             return None
         return self.transport

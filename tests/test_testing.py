@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import MakeApp
 from flask import Flask
 from places import fail, visit
 
-from flask_errtrack import ErrTrack, ErrTrackError
-from flask_errtrack.testing import capture_events
+from flask_errtrack import Client, ErrTrack, ErrTrackError, SeveralApps
+from flask_errtrack.testing import (
+    Captured,
+    assert_captured,
+    capture_events,
+    exception_of,
+)
 from flask_errtrack.transports import MemoryTransport
 
 
@@ -77,6 +84,91 @@ def test_capture_events_takes_everything_for_itself(
     assert (len(outer), len(inner), len(sent.events)) == (2, 1, 1)
 
 
+def test_captures_of_several_threads_may_end_in_any_order(
+    app: Flask, sent: MemoryTransport, errtrack: ErrTrack
+) -> None:
+    older, newer = capture_events(app), capture_events(app)
+    older_events, newer_events = older.__enter__(), newer.__enter__()
+    older.__exit__(None, None, None)
+    errtrack.capture_message("newer")
+    newer.__exit__(None, None, None)
+    errtrack.capture_message("sent")
+    assert [len(older_events), len(newer_events), len(sent.events)] == [0, 1, 1]
+
+
+def test_what_other_threads_capture_counts(app: Flask, errtrack: ErrTrack) -> None:
+    with capture_events(app) as events:
+        thread = threading.Thread(target=errtrack.capture_message, args=("hello",))
+        thread.start()
+        thread.join()
+    assert_captured(events, message="hello")
+
+
+def test_a_capture_ends_with_an_error_of_the_test(
+    app: Flask, sent: MemoryTransport, errtrack: ErrTrack
+) -> None:
+    with pytest.raises(AssertionError), capture_events(app):
+        raise AssertionError
+    errtrack.capture_message("sent")
+    assert len(sent.events) == 1
+
+
+def test_an_errtrack_or_a_client_will_do(
+    app: Flask, errtrack: ErrTrack, sent: MemoryTransport
+) -> None:
+    with capture_events(errtrack) as events:
+        errtrack.capture_message("of the app")
+    assert_captured(events, message="of the app")
+    client = Client(transport=sent)
+    with capture_events(client) as events:
+        client.capture_message("of the client")
+    assert_captured(events, message="of the client")
+    assert sent.events == []
+    client.close()
+
+
+def test_what_waits_for_the_end_of_a_request_is_there_at_the_end_of_the_capture(
+    app: Flask, sent: MemoryTransport
+) -> None:
+    def log() -> None:
+        try:
+            fail()
+        except Exception:
+            app.logger.exception("it broke")
+
+    with app.test_request_context():
+        log()
+        with capture_events(app) as events:
+            log()
+        assert [len(events), len(sent.events)] == [1, 1]
+        log()
+    assert [len(events), len(sent.events)] == [1, 2]
+
+
+def test_of_several_apps_the_current_one_is_meant(make_app: MakeApp) -> None:
+    errtrack = ErrTrack()
+    app = make_app({"TESTING": True}, errtrack=errtrack, dashboard=False)
+    make_app({"TESTING": True}, errtrack=errtrack, dashboard=False)
+    with pytest.raises(SeveralApps), capture_events(errtrack):
+        pass
+    with app.app_context(), capture_events(errtrack) as events:
+        errtrack.capture_message("hello")
+    assert_captured(events, message="hello")
+
+
+def test_check_ins_and_what_people_wrote_are_there_too(make_app: MakeApp) -> None:
+    for kind in ("user_report", "feedback"):
+        app = make_app({"TESTING": True}, feedback_item=kind, dashboard=False)
+        client: Client = app.extensions["errtrack"]
+        with capture_events(app) as events:
+            client.capture_check_in("nightly", "ok")
+            client.capture_user_report({"event_id": "ab" * 16, "comments": "It broke."})
+        assert events == []
+        (check_in,), (report,) = events.check_ins, events.user_reports
+        assert (check_in["monitor_slug"], check_in["status"]) == ("nightly", "ok")
+        assert (report["event_id"], report["comments"]) == ("ab" * 16, "It broke.")
+
+
 @pytest.mark.swallows_errors
 def test_capture_events_does_not_let_our_own_faults_out(make_app: MakeApp) -> None:
     app = make_app({"TESTING": True}, before_send=fail, dashboard=False)
@@ -97,5 +189,115 @@ def test_disabled_means_disabled(make_app: MakeApp, sent: MemoryTransport) -> No
 
 
 def test_capture_events_needs_an_app_with_the_extension() -> None:
-    with pytest.raises(ErrTrackError, match="init_app"), capture_events(Flask("bare")):
-        pass
+    for bare in (Flask("bare"), ErrTrack(), "an app"):
+        with pytest.raises(ErrTrackError, match="init_app"):
+            with capture_events(bare):  # type: ignore[arg-type]
+                pass
+
+
+class OutOfStock(Exception):
+    """An error of an app."""
+
+
+@pytest.fixture
+def captured(app: Flask, errtrack: ErrTrack) -> Captured:
+    """An exception with a cause, and two messages."""
+
+    def order() -> str:
+        try:
+            return {"pears": "3"}["apples"]
+        except KeyError as error:
+            raise OutOfStock("no apples left") from error
+
+    app.add_url_rule("/order", "shop.order", order)
+    with capture_events(app) as events:
+        app.test_client().get("/order")
+        errtrack.capture_message("hello", level="warning", tags={"shop": 7})
+        errtrack.capture_message("hello again")
+    return events
+
+
+@pytest.mark.parametrize(
+    ("error", "facts"),
+    [
+        (OutOfStock, {}),
+        ("OutOfStock", {}),
+        ("test_testing.OutOfStock", {"message": "no apples left"}),
+        (None, {"message": "apples"}),
+        (None, {"transaction": "shop.order"}),
+        (None, {"level": "error"}),
+        (OutOfStock, {"transaction": "shop.order", "level": "error", "tags": {}}),
+    ],
+    ids=str,
+)
+def test_the_event_that_is_as_described_is_found(
+    captured: Captured, error: type[Exception] | str | None, facts: dict[str, Any]
+) -> None:
+    assert assert_captured(captured, error, **facts) is captured[0]
+
+
+def test_tags_are_compared_as_text(captured: Captured) -> None:
+    assert assert_captured(captured, tags={"shop": 7}) is captured[1]
+
+
+@pytest.mark.parametrize(
+    ("error", "facts"),
+    [
+        (KeyError, {}),
+        ("stock", {}),
+        ("shop.OutOfStock", {}),
+        (OutOfStock, {"message": "no pears left"}),
+        (OutOfStock, {"level": "warning"}),
+        (OutOfStock, {"transaction": "order"}),
+        (None, {"tags": {"shop": 8}}),
+        (None, {"tags": {"shop": 7, "till": 1}}),
+    ],
+    ids=str,
+)
+def test_what_was_not_captured_fails_the_test(
+    captured: Captured, error: type[Exception] | str | None, facts: dict[str, Any]
+) -> None:
+    with pytest.raises(AssertionError, match="none of 3 captured"):
+        assert_captured(captured, error, **facts)
+
+
+def test_a_failure_shows_what_was_captured_instead(captured: Captured) -> None:
+    with pytest.raises(AssertionError) as raised:
+        assert_captured(captured, KeyError, tags={"shop": 7})
+    assert str(raised.value) == (
+        "expected one event with error='KeyError', tags={'shop': '7'}; none of 3 "
+        "captured:\n"
+        "  1. test_testing.OutOfStock: no apples left "
+        "(level 'error', transaction 'shop.order')\n"
+        "  2. hello (level 'warning', tags {'shop': '7'})\n"
+        "  3. hello again (level 'info')"
+    )
+
+
+def test_a_description_of_several_events_fails_the_test(captured: Captured) -> None:
+    with pytest.raises(AssertionError, match="message='hello'; 2 of 3 captured"):
+        assert_captured(captured, message="hello")
+    with pytest.raises(AssertionError, match="expected one event; 3 of 3 captured"):
+        assert_captured(captured)
+
+
+def test_captured_events_are_shown_on_one_line_each(captured: Captured) -> None:
+    assert repr(Captured()) == "<no events>"
+    assert "hello (level 'warning', tags {'shop': '7'}); hello again" in repr(captured)
+    long = Captured()
+    long.append({**captured[1], "logentry": {"message": "much " * 1000}})
+    assert len(repr(long)) < 400
+
+
+def test_the_exception_of_an_event_is_that_which_left_the_code(
+    captured: Captured,
+) -> None:
+    value = exception_of(captured[0])
+    assert (value["type"], value["value"]) == ("OutOfStock", "no apples left")
+    with pytest.raises(AssertionError, match="of an exception, not hello"):
+        exception_of(captured[1])
+
+
+def test_an_exception_itself_describes_no_event(captured: Captured) -> None:
+    with pytest.raises(TypeError, match="OutOfStock.*; expected an exception class"):
+        assert_captured(captured, OutOfStock("apples"))  # type: ignore[arg-type]
