@@ -8,21 +8,18 @@ own ``wsgi_app`` (teardown, error handlers that fail, middleware), around its
 from __future__ import annotations
 
 import re
-import select
-import sys
-import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial, wraps
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
-import click
 import flask
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
 from .client import Client
+from .commands import error_of_command, is_reader_gone
 from .errors import guard, silence
 from .host import is_fault
 from .request import keep_login
@@ -204,8 +201,8 @@ class AppHooks:
         self._client.end_work()
 
     def _tear_down_context(self, error: BaseException | None) -> None:
-        error = _error_of_command() if error is None else error
-        is_told = isinstance(error, BrokenPipeError) and _is_reader_gone()
+        error = error_of_command() if error is None else error
+        is_told = isinstance(error, BrokenPipeError) and is_reader_gone()
         if not is_told and not self._client.is_in_work():
             self._see_end(error)
         self._client.end_work()
@@ -239,26 +236,6 @@ def _watched_class(kind: type[Flask]) -> type[Flask]:
 
     own = {"__call__": call, "__module__": kind.__module__, "__doc__": kind.__doc__}
     return type(kind.__name__, (kind,), own)
-
-
-def _error_of_command() -> BaseException | None:
-    """The error that ends a command; click before 8.3 does not hand it on."""
-    error = sys.exception()
-    if error is not None and click.get_current_context(silent=True) is not None:
-        for frame, _ in traceback.walk_stack(None):
-            if frame.f_code is click.Context.__exit__.__code__:
-                return error
-    return None
-
-
-def _is_reader_gone() -> bool:
-    """Whether nobody reads the standard output any more: ``flask … | head -1``."""
-    try:
-        poll = select.poll()
-        poll.register(sys.stdout, 0)
-    except (AttributeError, OSError, ValueError):  # Windows, or not a file at all
-        return False
-    return bool(poll.poll(0))
 
 
 class WatchedWsgiApp:

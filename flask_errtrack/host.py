@@ -14,10 +14,15 @@ from itertools import dropwhile
 from types import CodeType, FrameType
 from typing import Any, Literal
 
-import click
 from flask import Flask, current_app, g, has_app_context
 from werkzeug.exceptions import HTTPException, InternalServerError
 
+from .commands import (
+    command_of,
+    describe_command,
+    is_end_of_command,
+    secrets_of_command,
+)
 from .config import Config
 from .event import Event
 from .notes import attempt
@@ -25,8 +30,6 @@ from .request import describe_request, describe_user, secrets_of_request
 from .scope_home import request_context, session_of
 from .secret_names import secrets_of_settings
 
-# How click ends a command on purpose.
-_CLICK_ENDS = (click.ClickException, click.Abort, click.exceptions.Exit)
 #: Inside the client's app, outside of every app, or in another app.
 Place = Literal["inside", "outside", "elsewhere"]
 
@@ -64,11 +67,23 @@ class Host:
         """Return the environment where no option names it."""
         return "production"
 
-    def secrets(self, event: Event, request: Any, config: Config) -> set[str]:
+    def secrets(
+        self,
+        event: Event,
+        request: Any,
+        config: Config,
+        error: BaseException | None = None,
+    ) -> set[str]:
         """Return secrets to look for; the event gets a note if some are not known."""
         return set()
 
-    def describe(self, event: Event, request: Any, config: Config) -> None:
+    def describe(
+        self,
+        event: Event,
+        request: Any,
+        config: Config,
+        error: BaseException | None = None,
+    ) -> None:
         """Add what is known of the running work."""
 
     def show_event_id(self, event_id: str | None) -> None:
@@ -125,8 +140,14 @@ class FlaskHost(Host):
         """Debug mode is for development."""
         return "development" if self.app.debug else "production"
 
-    def secrets(self, event: Event, request: Any, config: Config) -> set[str]:
-        """Return the secrets of the app's settings and of the request."""
+    def secrets(
+        self,
+        event: Event,
+        request: Any,
+        config: Config,
+        error: BaseException | None = None,
+    ) -> set[str]:
+        """Return the secrets of the app's settings, of the request or command."""
         secrets: set[str] = set()
         settings = dict(self.app.config)
         attempt(event, "secrets", lambda: secrets.update(secrets_of_settings(settings)))
@@ -134,19 +155,28 @@ class FlaskHost(Host):
         if request is not None:
             find = partial(secrets_of_request, request, config.send_default_pii)
             attempt(event, "request.secrets", lambda: secrets.update(find()))
+        elif (command := command_of(error)) is not None:
+            find = partial(secrets_of_command, command)
+            attempt(event, "command.secrets", lambda: secrets.update(find()))
         return secrets
 
-    def describe(self, event: Event, request: Any, config: Config) -> None:
+    def describe(
+        self,
+        event: Event,
+        request: Any,
+        config: Config,
+        error: BaseException | None = None,
+    ) -> None:
         """Add request, user and command."""
         request = self._request_or_current(request)
         if request is not None:
             describe_request(event, request, config)
             describe_user(event, request, config)
-        elif "transaction" not in event:
-            command = click.get_current_context(silent=True)
+        # A worker is a command, too, and what a task of its queue does is not.
+        elif event.get("transaction_info") != {"source": "task"}:
+            command = command_of(error)
             if command is not None:
-                event["transaction"] = command.command_path
-                event["transaction_info"] = {"source": "task"}
+                attempt(event, "command", partial(describe_command, event, command))
 
     def _request_or_current(self, request: Any) -> Any:
         if request is None and self._is_in_request():
@@ -178,4 +208,4 @@ def is_fault(error: BaseException) -> bool:
         # abort(Response("…", 503)) has no code.
         status = error.code or getattr(error.response, "status_code", None)
         return status is not None and status >= 500
-    return isinstance(error, Exception) and not isinstance(error, _CLICK_ENDS)
+    return isinstance(error, Exception) and not is_end_of_command(error)

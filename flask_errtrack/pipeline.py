@@ -52,8 +52,9 @@ class Pipeline:
                 update = partial(scope.update, **{name: value})
                 attempt(event, f"argument {name}", update)
         event = scope.apply(event)
-        secrets = self._host.secrets(event, request, self._config)
-        self._host.describe(event, request, self._config)
+        error = hint.get("exception")
+        secrets = self._host.secrets(event, request, self._config, error)
+        self._host.describe(event, request, self._config, error)
         event = self._identify(event)
         if "failed_hook" in hint:
             failed = type(hint.pop("failed_hook")).__name__
