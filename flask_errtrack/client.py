@@ -103,6 +103,11 @@ class Client(ScopeApi):
         is_on = is_on and not sys.is_finalizing()
         return is_on and self._transport() is not None
 
+    @property
+    def is_sending(self) -> bool:
+        """Whether captured events leave this process, and not just for a test's list."""
+        return self.is_enabled and not self.diversions
+
     def _transport(self) -> Transport | None:
         # Another thread may take the last one away meanwhile.
         for newest in self.diversions[-1:]:

@@ -234,11 +234,12 @@ class _Composer:
         if csrf is not None and blueprint is not None:
             # The dialog's form is signed, and the dashboard checks where it came from.
             csrf.exempt(blueprint)
+        if not client.is_sending:
+            return
         transport = client.transport
-        if client.is_enabled and isinstance(transport, BackgroundTransport):
-            if transport.has_leftovers():
-                transport.wake()
-        if client.is_enabled and tracker is not None:
+        if isinstance(transport, BackgroundTransport) and transport.has_leftovers():
+            transport.wake()
+        if tracker is not None:
             tracker.watchman.wake()
 
     def signing_keys(self) -> list[str | bytes]:

@@ -72,6 +72,20 @@ def test_capture_events_yields_what_would_be_sent(
     assert files_below(tmp_path) == []
 
 
+def test_an_apps_own_tracker_is_not_touched_meanwhile(
+    make_app: MakeApp, tmp_path: Path
+) -> None:
+    errtrack = ErrTrack()
+    app = make_app({"TESTING": True}, errtrack=errtrack)
+    app.add_url_rule("/broken", "broken", fail)
+    with capture_events(app) as events:
+        visit(app)
+    assert len(events) == 1
+    # Threads that were woken do their work before they end.
+    errtrack.close()
+    assert files_below(tmp_path) == []
+
+
 def test_capture_events_takes_everything_for_itself(
     app: Flask, sent: MemoryTransport, errtrack: ErrTrack
 ) -> None:
