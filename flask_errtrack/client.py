@@ -105,7 +105,7 @@ class Client(ScopeApi):
 
     @property
     def is_sending(self) -> bool:
-        """Whether captured events leave this process, not just for the list of a test."""
+        """Whether what is captured leaves this process, not just for a test to see."""
         return self.is_enabled and not self.diversions
 
     def _transport(self) -> Transport | None:
