@@ -18,6 +18,7 @@ from .events import events_command
 from .feedback import feedback_command
 from .issues import issues_command, show_command
 from .keep import backup_command, export_command, prune_command
+from .migrate import migrate_app_command
 from .monitors import monitors_command
 from .outbox import outbox_command
 from .projects import projects_command
@@ -55,5 +56,6 @@ for _command in (
     token_command,
     outbox_command,
     doctor_command,
+    migrate_app_command,
 ):
     errtrack_commands.add_command(_command)

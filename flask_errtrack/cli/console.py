@@ -19,10 +19,11 @@ from ..composition import dismantle
 from ..version import VERSION
 from . import errtrack_commands
 from .current import explained
+from .migrate import migrate_files_command
 from .serve import serve_command
 
 # These are about an app that sends.
-_OF_AN_APP = frozenset({"test", "outbox", "doctor"})
+_OF_AN_APP = frozenset({"test", "outbox", "doctor", "migrate-config"})
 # Whoever sets a tracker up makes its database.
 _SETTING_UP = frozenset({"serve", "projects", "login-link", "upgrade"})
 # Only these need the tracker's key; the others shall ask for none, and make none.
@@ -97,3 +98,4 @@ for _name, _command in errtrack_commands.commands.items():
     if _name not in _OF_AN_APP:
         main.add_command(_command)
 main.add_command(serve_command)
+main.add_command(migrate_files_command)

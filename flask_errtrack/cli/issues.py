@@ -54,7 +54,7 @@ def _first_step() -> str:
 @click.argument("event_or_issue")
 @with_appcontext
 def show_command(event_or_issue: str) -> None:
-    """Print an event, or the newest event of an issue, as Markdown."""
+    """Print an event, or the newest of an issue, as Markdown."""
     from ..tracker.dashboard.event.markdown import event_as_markdown
     from ..tracker.dashboard.issue.pages import find_event
 
