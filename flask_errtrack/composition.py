@@ -28,6 +28,7 @@ from .host import (
     KEYS_KEY,
     TRACKER_KEY,
     WATCHER_KEY,
+    WATCHES_KEY,
     FlaskHost,
 )
 from .request import person_of
@@ -63,6 +64,8 @@ def dismantle(app: Flask) -> None:
     """Undo what :func:`compose` has started in an app, and deliver what is left."""
     if (watcher := app.extensions.get(WATCHER_KEY)) is not None:
         log_records.unwatch(watcher)
+    for stop in app.extensions.pop(WATCHES_KEY, ()):
+        stop()
     if (tracker := app.extensions.get(TRACKER_KEY)) is not None:
         tracker.close()
     app.extensions[CLIENT_KEY].close()

@@ -38,6 +38,8 @@ CLIENT_KEY = "errtrack"
 KEYS_KEY = "errtrack_signing_keys"
 TRACKER_KEY = "errtrack_tracker"
 WATCHER_KEY = "errtrack_log_watcher"
+# What ends what was switched on for an app.
+WATCHES_KEY = "errtrack_watches"
 
 
 class Host:

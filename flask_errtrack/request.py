@@ -237,7 +237,7 @@ def _add_login_user(
     is_authenticated = _truth_of(loaded, "is_authenticated", True)
     is_anonymous = _truth_of(loaded, "is_anonymous", False)
     if is_authenticated and not is_anonymous:
-        user_id = _identity(loaded) if stored_id is None else stored_id
+        user_id = user_id_of(loaded) if stored_id is None else stored_id
         if user_id is not None:
             user["id"] = safe_text(user_id)
     user["data"] = {
@@ -275,7 +275,8 @@ def _login(request: flask.Request) -> tuple[Any, Any]:
     return flask.g.get("_login_user"), stored_id
 
 
-def _identity(user: Any) -> Any:
+def user_id_of(user: Any) -> Any:
+    """Return the id of a user of Flask-Login, without a query."""
     state = _mapped_state(user)
     if state is not None:
         # The primary key as the object was loaded; asking it might query.

@@ -24,6 +24,7 @@ WEB = {
     "scope_home",
     "testing",
 }
+WEB_INTEGRATIONS = {"flask_errtrack.contrib.signals"}
 
 
 def name_of(path: Path) -> str:
@@ -82,7 +83,8 @@ def test_only_the_tracker_on_its_own_knows_what_is_put_around_it() -> None:
 
 def test_flask_is_for_the_web_files() -> None:
     for module in importers_of("flask"):
-        assert part_of(module) in WEB | {"tracker"}, module
+        is_web = part_of(module) in WEB | {"tracker"} or module in WEB_INTEGRATIONS
+        assert is_web, module
     of_the_tracker = {
         module for module in importers_of("flask") if part_of(module) == "tracker"
     }
@@ -107,7 +109,18 @@ def test_what_makes_and_groups_events_knows_no_database() -> None:
 
 @pytest.mark.parametrize("library", ["sqlalchemy", "alembic"])
 def test_the_database_is_for_the_tracker(library: str) -> None:
-    assert {part_of(module) for module in importers_of(library)} == {"tracker"}
+    users = set(importers_of(library)) - {"flask_errtrack.contrib.sqlalchemy"}
+    assert {part_of(module) for module in users} == {"tracker"}
+
+
+def test_integrations_are_for_the_app_to_import_and_know_one_library_each() -> None:
+    integrations = {one for one in MODULES if part_of(one) == "contrib"}
+    for module, imported in IMPORTS.items():
+        assert module in integrations or not imported & integrations, module
+    names = {module.rpartition(".")[2] for module in integrations}
+    for module in integrations:
+        found = {one.partition(".")[0] for one in IMPORTS[module]} & names
+        assert found <= {module.rpartition(".")[2]}, module
 
 
 def all_below(module: str) -> set[str]:

@@ -1,0 +1,102 @@
+"""How what a library does becomes a breadcrumb of whoever is at work.
+
+Runs inside other people's calls: it never raises, and where there is no client it
+does nothing. Knows no library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from ..api import ScopeApi
+from ..errors import ConfigError, SeveralApps, is_own_work
+
+if TYPE_CHECKING:
+    from ..client import Client
+    from ..event import Level
+    from ..extension import ErrTrack
+
+#: Ends the watching; a second call does nothing.
+Stop = Callable[[], None]
+
+
+def check(errtrack: object, function: str) -> None:
+    """Stop a set-up that hands over something else than an ErrTrack or a Client.
+
+    :raises ConfigError: it does.
+    """
+    if not isinstance(errtrack, ScopeApi):
+        raise ConfigError(
+            f"{function} got a {type(errtrack).__name__} as errtrack; expected an "
+            "ErrTrack or a Client"
+        )
+
+
+def client_at_work(errtrack: ErrTrack | Client) -> Client | None:
+    """Return the client whose breadcrumbs these are; None where there is none.
+
+    What runs because Flask-ErrTrack itself looks at something is nobody's.
+    """
+    if is_own_work():
+        return None
+    try:
+        return errtrack.client
+    except SeveralApps:
+        return None
+
+
+def milliseconds(seconds: float) -> float:
+    """Return a duration as breadcrumbs have it."""
+    return round(seconds * 1e3, 2)
+
+
+def leave_http(
+    errtrack: ErrTrack | Client,
+    method: str | None,
+    url: str | None,
+    seconds: float,
+    status_code: int | None,
+    reason: str,
+    hint: dict[str, Any],
+) -> None:
+    """Leave the breadcrumb of a request to another server.
+
+    :param status_code: None if there was no answer; then ``reason`` is the name of
+        the error.
+    :param hint: the native objects, for ``before_breadcrumb``.
+    """
+    client = client_at_work(errtrack)
+    if client is None:
+        return
+
+    def crumb() -> dict[str, Any]:
+        data: dict[str, Any] = {"method": method, "url": without_user(url or "")}
+        if status_code is not None:
+            data["status_code"] = status_code
+        data["reason"] = reason
+        data["duration_ms"] = milliseconds(seconds)
+        level = _level_of(status_code)
+        return {"type": "http", "category": "http", "level": level, "data": data}
+
+    client.add_breadcrumb(crumb, hint=hint)
+
+
+@lru_cache(maxsize=256)
+def without_user(url: str) -> str:
+    """Return a URL without the name and password that it may hold."""
+    if "@" not in url:
+        return url
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def _level_of(status_code: int | None) -> Level:
+    if status_code is None or status_code >= 500:
+        return "error"
+    return "warning" if status_code >= 400 else "info"

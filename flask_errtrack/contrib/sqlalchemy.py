@@ -1,0 +1,213 @@
+"""Breadcrumbs of the queries that an app sends to its databases.
+
+Listens to one engine, and only looks: no query, no session, no patch. The time at
+which a statement began is kept with the statement, so that nothing is shared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import PurePath
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine, ExceptionContext
+
+from ..errors import ConfigError, guard
+from ..serialize import Limits, Serializer, cut
+from .crumbs import Stop, check, client_at_work, milliseconds
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from ..client import Client
+    from ..extension import ErrTrack
+
+#: What is kept of a statement.
+MAX_STATEMENT_LENGTH = 2000
+#: Of many sets of parameters the first ones are kept.
+MAX_PARAMETER_SETS = 3
+
+_PARAMETER_LIMITS = Limits(depth=3, items=50, text_length=200, values=500)
+# Attributes of SQLAlchemy's own object for one execution.
+_STARTED = "errtrack_started"
+_TOLD = "errtrack_told"
+
+
+def watch_engine(
+    engine: Engine | AsyncEngine,
+    errtrack: ErrTrack | Client,
+    *,
+    parameters: bool = False,
+    slow_seconds: float = 0.5,
+) -> Stop:
+    """Leave a breadcrumb for each query of an engine; return what ends that.
+
+    An engine that is watched for this ``errtrack`` already stays as it is.
+
+    :param parameters: keep the values of named parameters, too. Secrets are redacted
+        by name and by value as everywhere; what people have written is not.
+    :param slow_seconds: queries that take so long have the level ``warning``.
+    :raises ConfigError: this is no engine, or no ErrTrack.
+    """
+    check(errtrack, "watch_engine")
+    found = getattr(engine, "sync_engine", engine)
+    if not isinstance(found, Engine):
+        raise ConfigError(
+            f"watch_engine got a {type(engine).__name__} as engine; expected an Engine "
+            "or AsyncEngine of SQLAlchemy; that of Flask-SQLAlchemy is db.engine, "
+            "inside `with app.app_context():`"
+        )
+    for listener in found.dispatch.after_cursor_execute:
+        watcher = getattr(listener, "__self__", None)
+        if isinstance(watcher, _Watcher) and watcher.errtrack is errtrack:
+            return watcher.stop
+    watcher = _Watcher(found, errtrack, parameters, slow_seconds)
+    watcher.start()
+    return watcher.stop
+
+
+class _Watcher:
+    def __init__(
+        self,
+        engine: Engine,
+        errtrack: ErrTrack | Client,
+        parameters: bool,
+        slow_seconds: float,
+    ) -> None:
+        self.errtrack = errtrack
+        self._engine = engine
+        self._wants_parameters = parameters and not engine.hide_parameters
+        self._slow_ms = slow_seconds * 1e3
+        self._place = {"dialect": engine.dialect.name}
+        if engine.url.database:
+            # Of a file the name is enough.
+            self._place["database"] = PurePath(engine.url.database).name
+        self._listeners: dict[str, Callable[..., None]] = {
+            "before_cursor_execute": self._begin,
+            "after_cursor_execute": self._end,
+            "handle_error": self._fail,
+            "commit": self._commit,
+            "rollback": self._roll_back,
+        }
+
+    def start(self) -> None:
+        for name, listener in self._listeners.items():
+            event.listen(self._engine, name, listener)
+
+    def stop(self) -> None:
+        for name, listener in self._listeners.items():
+            if event.contains(self._engine, name, listener):
+                event.remove(self._engine, name, listener)
+
+    def _begin(
+        self,
+        connection: Connection,
+        cursor: Any,
+        statement: str,
+        parameters: Any,
+        context: Any,
+        executemany: bool,
+    ) -> None:
+        with guard("timing a query"):
+            setattr(context, _TOLD, None)
+            setattr(context, _STARTED, perf_counter())
+
+    def _end(
+        self,
+        connection: Connection,
+        cursor: Any,
+        statement: str,
+        parameters: Any,
+        context: Any,
+        executemany: bool,
+    ) -> None:
+        client = client_at_work(self.errtrack)
+        # Several apps, each with its own ErrTrack, may share the engine.
+        if client is None or getattr(context, _TOLD, None) is client:
+            return
+
+        def crumb() -> dict[str, Any]:
+            setattr(context, _TOLD, client)
+            data = self._data(context, parameters)
+            if (rows := _rows_of(cursor, context)) is not None:
+                data["rows"] = rows
+            is_slow = data.get("duration_ms", 0) >= self._slow_ms
+            return _crumb(statement, data, "warning" if is_slow else "info")
+
+        client.add_breadcrumb(crumb, hint={"execution_context": context})
+
+    def _fail(self, failed: ExceptionContext) -> None:
+        client = client_at_work(self.errtrack)
+        context = failed.execution_context
+        if client is None or getattr(context, _TOLD, None) is client:
+            return
+
+        def crumb() -> dict[str, Any]:
+            if context is not None:
+                setattr(context, _TOLD, client)
+            data = self._data(context, failed.parameters)
+            # Its message may hold what somebody has written.
+            data["error"] = type(failed.original_exception).__name__
+            return _crumb(failed.statement or "CONNECT", data, "error")
+
+        client.add_breadcrumb(crumb, hint={"exception_context": failed})
+
+    def _commit(self, connection: Connection) -> None:
+        self._leave_end("COMMIT", connection)
+
+    def _roll_back(self, connection: Connection) -> None:
+        self._leave_end("ROLLBACK", connection)
+
+    def _leave_end(self, statement: str, connection: Connection) -> None:
+        client = client_at_work(self.errtrack)
+        if client is not None:
+            made = _crumb(statement, self._place, "info")
+            client.add_breadcrumb(made, hint={"connection": connection})
+
+    def _data(self, context: Any, parameters: Any) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        started = getattr(context, _STARTED, None)
+        if started is not None:
+            data["duration_ms"] = milliseconds(perf_counter() - started)
+        data.update(self._place)
+        if isinstance(parameters, list):
+            data["executemany"] = len(parameters)
+        if self._wants_parameters and parameters:
+            data["parameters"] = _named(context, parameters)
+        return data
+
+
+def _crumb(statement: str, data: dict[str, Any], level: str) -> dict[str, Any]:
+    return {
+        "type": "query",
+        "category": "query",
+        "level": level,
+        "message": cut(statement.strip(), MAX_STATEMENT_LENGTH),
+        "data": data,
+    }
+
+
+def _rows_of(cursor: Any, context: Any) -> int | None:
+    rows = cursor.rowcount
+    if not isinstance(rows, int) or rows < 0:
+        return None
+    # SQLite counts what a statement returns while it is fetched.
+    is_known = cursor.description is None or context.dialect.name != "sqlite"
+    return rows if is_known else None
+
+
+def _named(context: Any, parameters: Any) -> Any:
+    """The parameters by name: without one it cannot be told which are secrets."""
+    is_many = isinstance(parameters, list)
+    sets = parameters if is_many else [parameters]
+    if getattr(context, "compiled", None) is not None:
+        sets = context.compiled_parameters
+    shown = [
+        Serializer(_PARAMETER_LIMITS)(one)
+        if isinstance(one, dict)
+        else f"{len(one)} without a name"
+        for one in sets[:MAX_PARAMETER_SETS]
+    ]
+    return shown if is_many or len(shown) > 1 else shown[0]
