@@ -11,8 +11,11 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from types import FrameType
 from typing import Any, cast
 
+from . import logging, uncaught
 from .api import ScopeApi
 from .callbacks import before_breadcrumb
 from .check_ins import check_in_of
@@ -25,11 +28,13 @@ from .errors import ConfigError, guard, is_silence, own_work
 from .event import Level, Mechanism, UserReport
 from .exceptions import causes_of, event_from_exception, event_from_message
 from .host import Host, is_fault
+from .notes import attempt
 from .pipeline import Pipeline
 from .scope import CrumbSource, Scope, breadcrumb
 from .scope_home import ScopeHome
 from .serialize import DATA_LIMITS, Serializer, safe_text
 from .stacktrace import StackReader
+from .threads import add_thread
 from .transports import Transport, outbox_folder, transport_to_dsn
 from .transports.base import close as close_transport
 from .transports.base import flush as flush_transport
@@ -57,6 +62,7 @@ class Client(ScopeApi):
         folder = outbox_folder(config)
         transport = config.transport or transport_to_dsn(config, folder)
         self._set_up(config, transport, Host())
+        self.watch()
 
     @classmethod
     def of_host(cls, config: Config, transport: Transport | None, host: Host) -> Client:
@@ -84,6 +90,11 @@ class Client(ScopeApi):
         )
         self._choice = Choice(config, self._drops)
         self._delivery = Delivery(self._transport, host, self._drops)
+
+    def watch(self) -> None:
+        """See log records and what nobody catches from now on, as the options say."""
+        logging.watch(self)
+        uncaught.watch(self)
 
     @property
     def client(self) -> Client:
@@ -190,6 +201,7 @@ class Client(ScopeApi):
         request: Any = None,
         hint: Hint | None = None,
         record: Mapping[str, Any] | None = None,
+        stack: FrameType | None = None,
         **scope_kwargs: Any,
     ) -> str | None:
         """Capture an exception; return the id of its event, or None.
@@ -199,6 +211,7 @@ class Client(ScopeApi):
         :param request: the request to describe, where the current one is gone.
         :param record: fields of the log record that tells of the exception. In a
             request its event waits for a report that knows more.
+        :param stack: the last call of a stack that goes with it.
         :param scope_kwargs: ``user, tags, extra, contexts, level, fingerprint``.
         """
         if not self.is_enabled:
@@ -221,6 +234,7 @@ class Client(ScopeApi):
             event = event_from_exception(error, self._reader, how)
             event["event_id"] = event_id or event["event_id"]
             event.update(record or {})  # type: ignore[typeddict-item]
+            attempt(event, "thread", partial(add_thread, event, self._reader, stack))
             envelope = self._pipeline.envelope(
                 event, hint, scope, request, scope_kwargs
             )
@@ -243,11 +257,13 @@ class Client(ScopeApi):
         formatted: str | None = None,
         scope: Scope | None = None,
         hint: Hint | None = None,
+        stack: FrameType | None = None,
         **scope_kwargs: Any,
     ) -> str | None:
         """Capture a message; return the id of its event, or None.
 
         :param message: the text, or its template where there are ``params``.
+        :param stack: the last call of a stack that goes with it.
         """
         if not self.is_enabled:
             return None
@@ -259,6 +275,7 @@ class Client(ScopeApi):
             params = Serializer(DATA_LIMITS)(params)
             text = safe_text(message)
             event = event_from_message(text, level, params, logger, formatted)
+            attempt(event, "thread", partial(add_thread, event, self._reader, stack))
             envelope = self._pipeline.envelope(event, hint, scope, None, scope_kwargs)
             return self._delivery.send(event["event_id"], envelope, scope.work, MESSAGE)
         return None
@@ -311,6 +328,8 @@ class Client(ScopeApi):
 
     def close(self) -> None:
         """Deliver what can be delivered in time, then stop capturing."""
+        logging.unwatch(self)
+        uncaught.unwatch(self)
         self.end_work()
         self._is_closed = True
         close_transport(self.transport)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, Flask, g, request
 from flask.blueprints import BlueprintSetupState
 
-from . import logging as log_records
 from .access import Access
 from .cli import errtrack_commands
 from .client import Client
@@ -27,7 +26,6 @@ from .host import (
     CLIENT_KEY,
     KEYS_KEY,
     TRACKER_KEY,
-    WATCHER_KEY,
     WATCHES_KEY,
     FlaskHost,
 )
@@ -62,8 +60,6 @@ def compose(app: Flask, config: Config) -> Tracker | None:
 
 def dismantle(app: Flask) -> None:
     """Undo what :func:`compose` has started in an app, and deliver what is left."""
-    if (watcher := app.extensions.get(WATCHER_KEY)) is not None:
-        log_records.unwatch(watcher)
     for stop in app.extensions.pop(WATCHES_KEY, ()):
         stop()
     if (tracker := app.extensions.get(TRACKER_KEY)) is not None:
@@ -120,9 +116,7 @@ class _Composer:
         ).connect()
         app.cli.add_command(errtrack_commands)
         app.extensions[KEYS_KEY] = self.signing_keys
-        if config.enabled and config.logging:
-            watcher = app.extensions[WATCHER_KEY] = log_records.LogWatcher(client)
-            log_records.watch(watcher)
+        client.watch()
         return tracker
 
     @property

@@ -231,6 +231,13 @@ class Config:
         "Loggers to leave out, with their children; * stands for any text.",
         shown="()",
     )
+    uncaught_errors: bool = option(
+        "Logging",
+        True,
+        check.FLAG,
+        "What ends a thread or the program is an event (``threading.excepthook``, "
+        "``sys.excepthook``).",
+    )
     feedback: bool = option(
         "Feedback", True, check.FLAG, "Offer the dialog of ``errtrack_feedback()``."
     )

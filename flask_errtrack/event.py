@@ -74,6 +74,22 @@ class ExceptionChain(TypedDict):
     values: list[ExceptionValue]
 
 
+class Thread(TypedDict, total=False):
+    """A thread; its exceptions name it by ``id``, and have its stack if it failed."""
+
+    id: int
+    name: str
+    current: bool
+    crashed: bool
+    stacktrace: Stacktrace
+
+
+class Threads(TypedDict):
+    """``values``: the threads that ran, as far as they are told of."""
+
+    values: list[Thread]
+
+
 class LogEntry(TypedDict, total=False):
     """A message: its template, its arguments, and both together."""
 
@@ -156,6 +172,7 @@ class Event(TypedDict, total=False):
     environment: str
     fingerprint: list[str]
     exception: ExceptionChain
+    threads: Threads
     logentry: LogEntry
     request: Request
     user: User

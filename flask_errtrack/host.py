@@ -37,7 +37,6 @@ Place = Literal["inside", "outside", "elsewhere"]
 CLIENT_KEY = "errtrack"
 KEYS_KEY = "errtrack_signing_keys"
 TRACKER_KEY = "errtrack_tracker"
-WATCHER_KEY = "errtrack_log_watcher"
 # What ends what was switched on for an app.
 WATCHES_KEY = "errtrack_watches"
 
@@ -58,8 +57,12 @@ class Host:
         return False
 
     def place(self) -> Place:
-        """Tell where the running code is, as seen from the client's program."""
-        return "inside"
+        """Tell whether a context of an app that has a client is active.
+
+        What happens in there is for that client, and the rest for this one.
+        """
+        is_of_app = has_app_context() and CLIENT_KEY in current_app.extensions
+        return "elsewhere" if is_of_app else "outside"
 
     def meant_by(self, error: BaseException, mechanism: str) -> BaseException:
         """Return the exception for which another one stands."""

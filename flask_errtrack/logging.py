@@ -12,14 +12,16 @@ from __future__ import annotations
 import fnmatch
 import logging
 import sys
-import threading
 import weakref
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Mapping
+from types import FrameType
+from typing import Any, Protocol
 
-from .client import Client
-from .errors import guard, is_own_work, own_work
-from .serialize import safe_text
+from .errors import guard, own_work
+from .event import Level, LogEntry
+from .scope import Scope
+from .serialize import DATA_LIMITS, Serializer, safe_text
+from .watching import Watched, Watching
 from .wire import level_of
 from .work import was_met
 
@@ -32,90 +34,102 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {
     "taskName",
 }
 
-# Reentrant: the garbage collector may end a watcher anywhere.
-_lock = threading.RLock()
-_watchers: list[LogWatcher] = []
-_original: Callable[[logging.Logger, logging.LogRecord], None] = (
-    logging.Logger.callHandlers
-)
-_is_in_place = False
+
+class LoggingClient(Watching, Protocol):
+    """What a client must have to take log records."""
+
+    @property
+    def scope(self) -> Scope:
+        """The scope of the running work."""
+
+    def capture_exception(
+        self,
+        error: Any = None,
+        *,
+        mechanism: str = ...,
+        hint: dict[str, Any] | None = ...,
+        record: Mapping[str, Any] | None = ...,
+        stack: FrameType | None = ...,
+        **scope_kwargs: Any,
+    ) -> str | None:
+        """Capture the exception of a record."""
+
+    def capture_message(
+        self,
+        message: str,
+        level: Level = ...,
+        *,
+        params: Any = ...,
+        logger: str | None = ...,
+        formatted: str | None = ...,
+        hint: dict[str, Any] | None = ...,
+        stack: FrameType | None = ...,
+        **scope_kwargs: Any,
+    ) -> str | None:
+        """Capture a record without an exception."""
+
+    def add_breadcrumb(self, crumb: Any = ..., **fields: Any) -> None:
+        """Note a record."""
 
 
-class LogWatcher:
-    """Turns the records that concern one client into breadcrumbs and events.
+def watch(client: LoggingClient) -> None:
+    """Let a client see every record from now on, if its options say so."""
+    if client.config.enabled and client.config.logging:
+        _records.add(client, _Reader(client).see)
 
-    The client is held weakly: an app that is no more wants no records.
+
+def unwatch(client: LoggingClient) -> None:
+    """Let a client see no more; without any, ``Logger`` is as it was."""
+    _records.remove(client)
+
+
+class EventIdFilter(logging.Filter):
+    """Gives records an ``event_id`` for a format such as ``%(event_id)s %(message)s``.
+
+    It is the id of the event that the record makes, or else of the one that tells most
+    about the running request, command or job; ``-`` if there is none. Belongs on a
+    handler; lets every record pass.
     """
 
-    def __init__(self, client: Client) -> None:
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let the record be captured now, not after its handlers."""
+        if not hasattr(record, "event_id"):
+            found = None
+            if record not in _seen:
+                found = _records.tell(record)
+                _seen.add(record)
+            record.event_id = found or "-"
+        return True
+
+
+class _Reader:
+    """Turns the records that concern one client into breadcrumbs and events."""
+
+    def __init__(self, client: LoggingClient) -> None:
         config = client.config
-        self._client = weakref.ref(client, lambda _: unwatch(self))
         self._breadcrumb_level = config.breadcrumb_level
         self._event_level = config.event_level
         self._exclusions = (*_OWN_LOGGERS, *config.logging_exclusions)
         self._excluded: dict[str, bool] = {}
 
-    def see(self, record: logging.LogRecord, is_alone: bool) -> None:
+    def see(self, client: LoggingClient, record: logging.LogRecord) -> str | None:
         """Look at a record; never raises, never changes it.
 
-        :param is_alone: no other client wants records: what is logged outside of
-            every app concerns this one.
+        :return: the id of the event that tells most about it.
         """
-        client = self._client()
-        if client is None or is_own_work() or not client.is_enabled:
-            return
-        place = client.host.place()
         is_event = _is_at(record, self._event_level)
-        is_crumb = _is_at(record, self._breadcrumb_level) and place == "inside"
+        is_crumb = _is_at(record, self._breadcrumb_level)
         if not (is_event or is_crumb) or self._is_excluded(record.name):
-            return
-        if place == "outside" and not (is_alone and _is_news(record)):
-            return
-        if place != "elsewhere":
-            self._tell(client, record, is_event, is_crumb)
-
-    def _tell(
-        self, client: Client, record: logging.LogRecord, is_event: bool, is_crumb: bool
-    ) -> None:
+            return None
+        place = _records.place_of(client)
+        event_id = None
         with guard("looking at a log record"), own_work():
-            if is_event:
-                self._capture(client, record)
-            if is_crumb:
-                client.add_breadcrumb(
-                    type="log",
-                    category=record.name,
-                    level=level_of(record.levelno),
-                    message=_message(record),
-                    data=_extra(record),
-                    hint={"log_record": record},
-                )
-
-    def _capture(self, client: Client, record: logging.LogRecord) -> None:
-        hint = {"log_record": record}
-        level, extra = level_of(record.levelno), _extra(record)
-        error = _error_of(record)
-        if error is not None:
-            client.capture_exception(
-                error,
-                mechanism="logging",
-                hint=hint,
-                record={
-                    "logger": record.name,
-                    "logentry": {"message": safe_text(record.msg)},
-                },
-                level=level,
-                extra=extra,
-            )
-        else:
-            client.capture_message(
-                safe_text(record.msg),
-                level,
-                params=record.args,
-                formatted=_message(record),
-                logger=record.name,
-                hint=hint,
-                extra=extra,
-            )
+            if is_event and (place == "inside" or place and _is_news(record)):
+                event_id = _capture(client, record)
+            # What is outside of an app would be noted for as long as its thread lives.
+            if is_crumb and (place == "inside" or place and client.host.app is None):
+                _note(client, record)
+        return event_id
 
     def _is_excluded(self, name: str) -> bool:
         found = self._excluded.get(name)
@@ -128,36 +142,58 @@ class LogWatcher:
         return found
 
 
-def watch(watcher: LogWatcher) -> None:
-    """Let a watcher see every record from now on."""
-    global _original, _is_in_place
-    with _lock:
-        _watchers.append(watcher)
-        if not _is_in_place:
-            _original, _is_in_place = logging.Logger.callHandlers, True
-            setattr(logging.Logger, "callHandlers", _call_handlers)  # noqa: B010 - a patch
+def _capture(client: LoggingClient, record: logging.LogRecord) -> str | None:
+    given: dict[str, Any] = {
+        "level": level_of(record.levelno),
+        "extra": _extra(record),
+        "hint": {"log_record": record},
+        "stack": _caller_of(record),
+    }
+    if record.stack_info and given["stack"] is None:
+        given["extra"]["stack_info"] = record.stack_info
+    error = _error_of(record)
+    if error is not None:
+        entry = LogEntry(message=safe_text(record.msg))
+        if record.args:
+            entry["params"] = Serializer(DATA_LIMITS)(record.args)
+            entry["formatted"] = _message(record)
+        fields = {"logger": record.name, "logentry": entry}
+        return client.capture_exception(
+            error, mechanism="logging", record=fields, **given
+        )
+    return client.capture_message(
+        safe_text(record.msg),
+        params=record.args,
+        formatted=_message(record),
+        logger=record.name,
+        **given,
+    )
 
 
-def unwatch(watcher: LogWatcher) -> None:
-    """Let a watcher see no more; without any, ``Logger`` is as it was."""
-    global _is_in_place  # noqa: PLW0603 - Logger is the process's, too
-    with _lock:
-        if watcher in _watchers:
-            _watchers.remove(watcher)
-        # Another wrap around ours would be lost: then ours stays, and does nothing.
-        is_ours = logging.Logger.callHandlers is _call_handlers
-        if not _watchers and _is_in_place and is_ours:
-            _is_in_place = False
-            setattr(logging.Logger, "callHandlers", _original)  # noqa: B010 - a patch
+def _note(client: LoggingClient, record: logging.LogRecord) -> None:
+    client.add_breadcrumb(
+        type="log",
+        category=record.name,
+        level=level_of(record.levelno),
+        message=_message(record),
+        data=_extra(record),
+        hint={"log_record": record},
+    )
 
 
 def _call_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
     try:
-        _original(logger, record)
+        _records.original(logger, record)
     finally:
-        watchers = tuple(_watchers)
-        for watcher in watchers:
-            watcher.see(record, is_alone=len(watchers) == 1)
+        if not _seen or record not in _seen:
+            _records.tell(record)
+
+
+_records: Watched[LoggingClient] = Watched(
+    logging.Logger, "callHandlers", _call_handlers
+)
+# What an EventIdFilter has shown already.
+_seen: weakref.WeakSet[logging.LogRecord] = weakref.WeakSet()
 
 
 def _error_of(record: logging.LogRecord) -> BaseException | None:
@@ -173,6 +209,21 @@ def _is_news(record: logging.LogRecord) -> bool:
     """
     error = _error_of(record) or sys.exception()
     return error is None or not was_met(error)
+
+
+def _caller_of(record: logging.LogRecord) -> FrameType | None:
+    """The frame that made a record with ``stack_info``, if it is still at work.
+
+    A record may come from another thread or process.
+    """
+    frame: FrameType | None = sys._getframe() if record.stack_info else None
+    made_at = (record.pathname, record.lineno, record.funcName)
+    while frame is not None:
+        code = frame.f_code
+        if (code.co_filename, frame.f_lineno, code.co_name) == made_at:
+            return frame
+        frame = frame.f_back
+    return None
 
 
 def _message(record: logging.LogRecord) -> str:

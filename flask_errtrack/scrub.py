@@ -23,6 +23,7 @@ from .event import (
     LogEntry,
     Mechanism,
     Request,
+    Thread,
     User,
 )
 from .redaction import (
@@ -51,6 +52,7 @@ _SHAPE = frozenset(
         ExceptionValue,
         Frame,
         Mechanism,
+        Thread,
         LogEntry,
         Request,
         User,

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
+from traceback import walk_stack
 from types import CodeType, FrameType, ModuleType, TracebackType
 from typing import Any
 
@@ -37,6 +38,8 @@ _LIBRARY_PATHS = tuple(
 _KINDS_OF_LOCALS = (dict, type((lambda: sys._getframe().f_locals)()))
 _LIBRARY_FOLDERS = ("site-packages", "dist-packages")
 
+#: A frame, its line, and its instruction.
+Step = tuple[FrameType, int, int]
 #: Where a frame stopped: the end of the failing code, line and column from 1.
 End = tuple[int, int] | None
 
@@ -74,7 +77,15 @@ class StackReader:
 
         :param serialize: turns local variables into JSON values.
         """
-        steps = [step for step in _steps(traceback) if not _is_own(step[0])]
+        return self._read(_steps(traceback), serialize)
+
+    def read_calls(self, frame: FrameType, serialize: Serializer) -> Stack:
+        """Return the stack of running code, down to a frame of it."""
+        calls = [(one, line, one.f_lasti) for one, line in walk_stack(frame)]
+        return self._read(calls[::-1], serialize)
+
+    def _read(self, steps: list[Step], serialize: Serializer) -> Stack:
+        steps = [step for step in steps if not _is_own(step[0])]
         left_out = len(steps) - MAX_OUTER_FRAMES - MAX_INNER_FRAMES
         if left_out > 0:
             steps[MAX_OUTER_FRAMES:-MAX_INNER_FRAMES] = []
@@ -128,7 +139,7 @@ class StackReader:
         return made, end
 
 
-def _steps(traceback: TracebackType | None) -> list[tuple[FrameType, int, int]]:
+def _steps(traceback: TracebackType | None) -> list[Step]:
     steps = []
     while traceback is not None:
         frame = traceback.tb_frame

@@ -41,8 +41,8 @@ def exceptions_of(event: Event) -> Iterator[ExceptionValue]:
 
 
 def frames_of(event: Event) -> Iterator[Frame]:
-    """Yield every frame of every exception of an event."""
-    for value in exceptions_of(event):
+    """Yield every frame of every exception and thread of an event."""
+    for value in (*exceptions_of(event), *_parts(event.get("threads"), "values")):
         yield from _parts(value.get("stacktrace"), "frames")
 
 

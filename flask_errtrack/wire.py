@@ -39,6 +39,7 @@ _TYPES: dict[str, type] = {
     "sdk": dict,
     "server_name": str,
     "tags": dict,
+    "threads": dict,
     "transaction": str,
     "transaction_info": dict,
     "user": dict,

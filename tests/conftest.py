@@ -14,11 +14,12 @@ from flask.testing import FlaskClient
 from jsonschema import Draft7Validator
 from relay import problems_of
 
-from flask_errtrack import ErrTrack
+from flask_errtrack import ErrTrack, uncaught
 from flask_errtrack import logging as log_records
 from flask_errtrack.errors import swallowed_errors_raise
 from flask_errtrack.event import Event
 from flask_errtrack.transports import MemoryTransport
+from flask_errtrack.watching import Watched
 
 MakeApp = Callable[..., Flask]
 MakeTransport = Callable[[], MemoryTransport]
@@ -31,9 +32,14 @@ _SCHEMA = Draft7Validator(
 @pytest.fixture(autouse=True)
 def _no_app_is_left() -> None:
     """What earlier tests dropped is collected: their apps would see log records."""
-    if log_records._watchers:
+    watched: list[Watched[Any]] = [
+        log_records._records,
+        uncaught._of_threads,
+        uncaught._of_program,
+    ]
+    if any(one.is_watched for one in watched):
         gc.collect()
-    assert not log_records._watchers
+    assert not any(one.is_watched for one in watched)
 
 
 @pytest.fixture(autouse=True)

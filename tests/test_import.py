@@ -64,7 +64,7 @@ def test_import_does_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("is_healthy", [False, True])
-def test_an_app_with_a_dsn_patches_logging_only(
+def test_an_app_with_a_dsn_sets_its_hooks_and_nothing_else(
     tmp_path: Path, is_healthy: bool
 ) -> None:
     code = """
@@ -75,5 +75,7 @@ ErrTrack(app, dsn="http://key@127.0.0.1:9/1")
 """
     if is_healthy:
         code += "assert app.test_client().get('/').text == 'fine'\n"
-    assert outcome_of(code, tmp_path) == ["[('Logger', 'callHandlers')] 1 []", "[]"]
+    hooks = "[('Logger', 'callHandlers'), ('sys', 'excepthook'), "
+    hooks += "('threading', 'excepthook')]"
+    assert outcome_of(code, tmp_path) == [f"{hooks} 1 []", "[]"]
     assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,87 @@
+"""Errors that nobody catches: in a thread, and at the end of the program.
+
+Python tells of them through ``threading.excepthook`` and ``sys.excepthook``, which
+are there to be set: what was set before is called as ever.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from types import TracebackType
+from typing import Any, Protocol
+
+from .errors import guard, own_work
+from .watching import Watched, Watching
+from .work import was_met
+
+
+class UncaughtClient(Watching, Protocol):
+    """What a client must have to take errors that nobody catches."""
+
+    def capture_exception(
+        self,
+        error: Any = None,
+        *,
+        mechanism: str = ...,
+        handled: bool = ...,
+    ) -> str | None:
+        """Capture an exception."""
+
+
+def watch(client: UncaughtClient) -> None:
+    """Let a client see what nobody catches, if its options say so."""
+    if client.config.enabled and client.config.uncaught_errors:
+        _of_threads.add(client, _see_in_thread)
+        _of_program.add(client, _see_in_program)
+
+
+def unwatch(client: UncaughtClient) -> None:
+    """Let a client see no more; without any, the hooks are as they were."""
+    _of_threads.remove(client)
+    _of_program.remove(client)
+
+
+def _thread_hook(given: threading.ExceptHookArgs) -> None:
+    try:
+        _of_threads.tell(given.exc_value)
+    finally:
+        _of_threads.original(given)
+
+
+def _program_hook(
+    kind: type[BaseException],
+    error: BaseException,
+    traceback: TracebackType | None,
+) -> None:
+    try:
+        # At a prompt people try things; hasattr, as Python itself asks it.
+        if not hasattr(sys, "ps1"):
+            _of_program.tell(error)
+    finally:
+        _of_program.original(kind, error, traceback)
+
+
+_of_threads: Watched[UncaughtClient] = Watched(threading, "excepthook", _thread_hook)
+_of_program: Watched[UncaughtClient] = Watched(sys, "excepthook", _program_hook)
+
+
+def _see_in_thread(client: UncaughtClient, error: Any) -> str | None:
+    return _see(client, error, "threading", _of_threads)
+
+
+def _see_in_program(client: UncaughtClient, error: Any) -> str | None:
+    return _see(client, error, "excepthook", _of_program)
+
+
+def _see(
+    client: UncaughtClient, error: Any, mechanism: str, watched: Watched[UncaughtClient]
+) -> str | None:
+    with guard("looking at an uncaught error"), own_work():
+        # What is no Exception is a way to end: SystemExit, KeyboardInterrupt …
+        if not isinstance(error, Exception) or was_met(error):
+            return None
+        if watched.place_of(client) is None:
+            return None
+        return client.capture_exception(error, mechanism=mechanism, handled=False)
+    return None
