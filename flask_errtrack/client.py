@@ -11,7 +11,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from functools import partial
 from types import FrameType
 from typing import Any, cast
 
@@ -28,7 +27,6 @@ from .errors import ConfigError, guard, is_silence, own_work
 from .event import Level, Mechanism, UserReport
 from .exceptions import causes_of, event_from_exception, event_from_message
 from .host import Host, is_fault
-from .notes import attempt
 from .pipeline import Pipeline
 from .scope import CrumbSource, Scope, breadcrumb
 from .scope_home import ScopeHome
@@ -82,12 +80,7 @@ class Client(ScopeApi):
         self._drops: Drops = getattr(transport, "drops", None) or Drops()
         self._scopes = ScopeHome(config.max_breadcrumbs, host.app)
         self._pipeline = Pipeline(config, host, self._drops)
-        self._reader = StackReader(
-            (*host.packages, *config.include_paths),
-            tuple(config.in_app_exclude),
-            config.include_local_variables,
-            config.include_source_context,
-        )
+        self._reader = StackReader.of_options(config, host.packages)
         self._choice = Choice(config, self._drops)
         self._delivery = Delivery(self._transport, host, self._drops)
 
@@ -234,7 +227,7 @@ class Client(ScopeApi):
             event = event_from_exception(error, self._reader, how)
             event["event_id"] = event_id or event["event_id"]
             event.update(record or {})  # type: ignore[typeddict-item]
-            attempt(event, "thread", partial(add_thread, event, self._reader, stack))
+            add_thread(event, self._reader, stack)
             envelope = self._pipeline.envelope(
                 event, hint, scope, request, scope_kwargs
             )
@@ -275,7 +268,7 @@ class Client(ScopeApi):
             params = Serializer(DATA_LIMITS)(params)
             text = safe_text(message)
             event = event_from_message(text, level, params, logger, formatted)
-            attempt(event, "thread", partial(add_thread, event, self._reader, stack))
+            add_thread(event, self._reader, stack)
             envelope = self._pipeline.envelope(event, hint, scope, None, scope_kwargs)
             return self._delivery.send(event["event_id"], envelope, scope.work, MESSAGE)
         return None

@@ -18,6 +18,7 @@ from traceback import walk_stack
 from types import CodeType, FrameType, ModuleType, TracebackType
 from typing import Any
 
+from .config import Config
 from .event import Frame
 from .serialize import Serializer, cut
 
@@ -71,6 +72,19 @@ class StackReader:
     with_variables: bool = True
     with_source: bool = True
     _in_app: dict[tuple[str, str], bool] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of_options(cls, config: Config, packages: Sequence[str]) -> StackReader:
+        """Return a reader for a client.
+
+        :param packages: those of the client's app.
+        """
+        return cls(
+            (*packages, *config.include_paths),
+            tuple(config.in_app_exclude),
+            config.include_local_variables,
+            config.include_source_context,
+        )
 
     def read(self, traceback: TracebackType | None, serialize: Serializer) -> Stack:
         """Return the stack of a traceback.

@@ -6,9 +6,11 @@ Owns when it is worth telling: not of the main thread, unless its stack was aske
 from __future__ import annotations
 
 import threading
+from functools import partial
 from types import FrameType
 
 from .event import Event, Thread
+from .notes import attempt
 from .serialize import VARIABLE_LIMITS, Serializer, safe_text
 from .stacktrace import StackReader
 from .trim import exceptions_of
@@ -19,6 +21,10 @@ def add_thread(event: Event, reader: StackReader, frame: FrameType | None) -> No
 
     :param frame: the last call of a stack to add; None: the exceptions have theirs.
     """
+    attempt(event, "thread", partial(_add, event, reader, frame))
+
+
+def _add(event: Event, reader: StackReader, frame: FrameType | None) -> None:
     running = threading.current_thread()
     if frame is None and running is threading.main_thread():
         return
