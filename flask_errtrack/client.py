@@ -137,18 +137,25 @@ class Client(ScopeApi):
         return self._scopes.pushed()
 
     @contextmanager
-    def work(self, transaction: str, source: str = "task") -> Iterator[Scope]:
+    def work(
+        self,
+        transaction: str | None = None,
+        source: str = "task",
+        is_shared: bool = False,
+    ) -> Iterator[Scope]:
         """Give what runs inside a scope of its own; events of its log may wait.
 
         For those who are told of errors by other means: nothing is captured here.
 
         :param source: what the transaction's name is of.
+        :param is_shared: threads and tasks that inherit the scope do not have a copy.
         """
         if not self.is_enabled:
             yield Scope()
             return
-        with self._scopes.work() as scope:
-            scope.set_transaction(transaction, source)
+        with self._scopes.work(is_shared) as scope:
+            if transaction is not None:
+                scope.set_transaction(transaction, source)
             try:
                 yield scope
             finally:

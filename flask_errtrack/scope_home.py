@@ -1,8 +1,10 @@
 """Where the scopes of a client live.
 
 In an app context the scope lives on ``g`` and goes when Flask drops it. Outside
-of one it lives in a context variable, one entry a client. A request's scope is in
-its WSGI environment, too, for what happens when ``g`` is gone or another one.
+of one it lives in a context variable, one entry a client, and so does a scope that is
+put over that of ``g`` for a while: tasks share ``g``, and do not see each other's.
+A request's scope is in its WSGI environment, too, for what happens when ``g`` is gone
+or another one.
 """
 
 from __future__ import annotations
@@ -10,8 +12,9 @@ from __future__ import annotations
 import itertools
 import weakref
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar, Token
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -29,9 +32,27 @@ _G_KEY = "_errtrack_scope"
 _OUTER_KEY = "_errtrack_outer_g"
 # What a request leaves on ``g``.
 _LENT = (_G_KEY, "event_id")
+_NOWHERE = object()
 _numbers = itertools.count()
-# Each scope with the thread or task it is for; None: for all that inherit it.
-_scopes_outside: ContextVar[Mapping[int, tuple[Scope, object]]] = ContextVar(
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A scope that is not on ``g``.
+
+    :param owner: the thread or task that it is for; None: all that inherit it.
+    :param over: the ``g`` over which it is put; None: outside of any app context.
+        Where there is another one it is not the current scope.
+    :param work: the work in which the code runs, by whatever context.
+    """
+
+    scope: Scope
+    owner: object
+    over: object
+    work: Work | None
+
+
+_entries: ContextVar[Mapping[int, _Entry]] = ContextVar(
     "errtrack_scopes", default=MappingProxyType({})
 )
 
@@ -51,31 +72,33 @@ class ScopeHome:
 
     def current(self) -> Scope:
         """Return the scope of the running work, made if there is none."""
-        if self.is_in_app():
-            return self.on_g() or self._begin_on_g()
-        scope = self._outside()
-        if scope is None:
+        scope = self.known()
+        if scope is None and self.is_in_app():
+            scope = self._begin_on_g()
+        elif scope is None:
             scope = Scope(self._max_breadcrumbs)
-            self._put_outside(scope, runner())
-        return scope
-
-    def _outside(self) -> Scope | None:
-        """The scope of what runs outside of any app context, if there is one."""
-        scope, owner = _scopes_outside.get().get(self._number, (None, None))
-        me = runner()
-        if scope is not None and owner is not None and owner != me:
-            # A task inherits from who started it; what it sets is its own.
-            scope = scope.fork()
-            self._put_outside(scope, me)
+            self._keep(_Entry(scope, runner(), over=None, work=None))
         return scope
 
     def known(self) -> Scope | None:
         """Return the scope of the running work, if one was needed so far."""
-        return self.on_g() if self.is_in_app() else self._outside()
+        holder = self._g()
+        scope = self._over(holder)
+        if scope is None and holder is not None:
+            scope = holder.get(_G_KEY)
+        return scope
 
-    def on_g(self) -> Scope | None:
-        """Return the scope of the running request, if one was needed so far."""
-        scope: Scope | None = g.get(_G_KEY)
+    def _over(self, holder: object) -> Scope | None:
+        """The scope that is put over a ``g``, or outside of any, if there is one."""
+        entry = _entries.get().get(self._number)
+        if entry is None or entry.over is not holder:
+            return None
+        me = runner()
+        if entry.owner is None or entry.owner == me:
+            return entry.scope
+        # A task inherits from who started it; what it sets is its own.
+        scope = entry.scope.fork()
+        self._keep(replace(entry, scope=scope, owner=me))
         return scope
 
     def in_environ(self, environ: dict[str, Any]) -> Scope:
@@ -96,6 +119,10 @@ class ScopeHome:
         """Tell whether a context of the client's app is active."""
         return self._app is not None and has_app_context() and app_ctx.app is self._app
 
+    def _g(self) -> Any:
+        """The ``g`` of the running code; None outside of the client's app."""
+        return g._get_current_object() if self.is_in_app() else None
+
     def is_nested(self, environ: dict[str, Any]) -> bool:
         """Tell whether a request that begins would see the scope of an outer one."""
         return self._environ_key in environ or self.is_in_app()
@@ -108,11 +135,12 @@ class ScopeHome:
         its own environment on.
         """
         environ_scope = environ.pop(self._environ_key, None)
-        holder = g._get_current_object() if self.is_in_app() else None
+        holder = self._g()
         lent = {} if holder is None else vars(holder)
         outer = {key: lent.pop(key) for key in _LENT if key in lent}
         try:
-            yield
+            with self._nothing_over():
+                yield
         finally:
             if holder is not None:
                 for key in _LENT:
@@ -125,19 +153,21 @@ class ScopeHome:
     def pushed(self) -> Iterator[Scope]:
         """Let a copy of the current scope be the current one for a while."""
         inner = self.current().fork()
-        with self._on_g(inner) if self.is_in_app() else self._put(inner, None):
+        with self._put(inner, None, self.outer_work()):
             yield inner
 
     @contextmanager
-    def work(self) -> Iterator[Scope]:
+    def work(self, is_shared: bool) -> Iterator[Scope]:
         """Let a scope with nothing of what is around be the current one for a while.
 
         An app context that is pushed meanwhile has the same scope.
+
+        :param is_shared: threads and tasks that inherit it have it, too; else each of
+            them has a copy.
         """
         around = self.current().work if self.is_in_app() else self.outer_work()
         scope = Scope(self._max_breadcrumbs, Work(around, ends=True))
-        on_g = self._on_g(scope) if self.is_in_app() else nullcontext()
-        with self._put(scope, runner()), on_g:
+        with self._put(scope, None if is_shared else runner(), scope.work):
             try:
                 yield scope
             finally:
@@ -145,26 +175,31 @@ class ScopeHome:
 
     def outer_work(self) -> Work | None:
         """Return the work outside of any app context in which the code runs."""
-        scope = self._outside()
-        return scope.work if scope is not None and scope.work.ends else None
+        entry = _entries.get().get(self._number)
+        work = None if entry is None else entry.work
+        return work if work is not None and work.ends else None
 
     @contextmanager
-    def _on_g(self, scope: Scope) -> Iterator[None]:
-        holder = g._get_current_object()
-        outer = holder.get(_G_KEY)
-        setattr(holder, _G_KEY, scope)
+    def _put(self, scope: Scope, owner: object, work: Work | None) -> Iterator[None]:
+        token = self._keep(_Entry(scope, owner, self._g(), work))
         try:
             yield
         finally:
-            setattr(holder, _G_KEY, outer)
+            # A generator may end in another context than it began in.
+            with suppress(ValueError):
+                _entries.reset(token)
 
     @contextmanager
-    def _put(self, scope: Scope, owner: object) -> Iterator[None]:
-        token = self._put_outside(scope, owner)
-        try:
+    def _nothing_over(self) -> Iterator[None]:
+        entry = _entries.get().get(self._number)
+        if entry is None:
             yield
-        finally:
-            _scopes_outside.reset(token)
+        else:
+            token = self._keep(replace(entry, over=_NOWHERE))
+            try:
+                yield
+            finally:
+                _entries.reset(token)
 
     def _begin_on_g(self) -> Scope:
         if request_context() is None:
@@ -189,8 +224,9 @@ class ScopeHome:
 
         :param outer: the ``g`` of the context around it, or None.
         """
-        work = self.outer_work()
-        around = self._outside() if outer is None else self._scope_on(outer)
+        work, around = self.outer_work(), self._over(outer)
+        if around is None and outer is not None:
+            around = self._scope_on(outer)
         if work is not None and around is not None and around.work is work:
             return around
         if outer is None or around is None:
@@ -199,10 +235,8 @@ class ScopeHome:
             return Scope(self._max_breadcrumbs, Work(ends=is_command))
         return Scope(self._max_breadcrumbs, around.work)
 
-    def _put_outside(self, scope: Scope, owner: object) -> Token[Any]:
-        return _scopes_outside.set(
-            {**_scopes_outside.get(), self._number: (scope, owner)}
-        )
+    def _keep(self, entry: _Entry) -> Token[Any]:
+        return _entries.set({**_entries.get(), self._number: entry})
 
 
 def request_context() -> Any:

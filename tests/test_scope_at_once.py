@@ -165,3 +165,74 @@ def test_threads_of_a_request_add_to_a_copy(
     for event in of_threads:
         number = event["logentry"]["message"]
         assert event["tags"] == {"request": "yes", "number": number}
+
+
+def test_tasks_of_an_async_view_keep_what_they_push_apart(
+    app: Flask, sent: MemoryTransport, errtrack: ErrTrack
+) -> None:
+    async def work(number: int) -> None:
+        with errtrack.push_scope() as scope:
+            scope.set_tag("number", number)
+            await asyncio.sleep(0)
+            errtrack.set_user({"id": number})
+            await asyncio.sleep(0)
+            errtrack.capture_message(str(number))
+
+    async def view() -> str:
+        errtrack.set_tag("all", "yes")
+        await asyncio.gather(*(work(number) for number in range(20)))
+        errtrack.capture_message("view")
+        return "fine"
+
+    app.add_url_rule("/", view_func=view)
+    assert app.test_client().get("/").text == "fine"
+    *of_tasks, of_view = sent.events
+    assert len(of_tasks) == 20
+    for event in of_tasks:
+        number = event["logentry"]["message"]
+        assert event["tags"] == {"all": "yes", "number": number}
+        assert event["user"]["id"] == number
+    assert of_view["tags"] == {"all": "yes"}
+    assert "user" not in of_view
+
+
+def test_work_never_mixes_in_an_app_context_that_all_share(
+    app: Flask, sent: MemoryTransport, errtrack: ErrTrack
+) -> None:
+    async def work(number: int) -> None:
+        with errtrack.job(f"job {number}") as scope:
+            scope.set_tag("number", number)
+            await asyncio.sleep(0)
+            with app.app_context():
+                errtrack.set_tag("inner", number)
+                await asyncio.sleep(0)
+            errtrack.capture_message(str(number))
+
+    async def main() -> None:
+        await asyncio.gather(*(work(number) for number in range(20)))
+
+    with app.app_context():
+        asyncio.run(main())
+        errtrack.capture_message("all")
+    *of_jobs, of_all = sent.events
+    assert len(of_jobs) == 20
+    for event in of_jobs:
+        number = event["logentry"]["message"]
+        assert event["tags"] == {"number": number, "inner": number}
+    assert "tags" not in of_all
+
+
+def test_a_request_inside_of_a_job_has_nothing_of_it(
+    app: Flask, sent: MemoryTransport, errtrack: ErrTrack
+) -> None:
+    app.add_url_rule("/broken", view_func=fail)
+    with app.app_context(), errtrack.job("import"):
+        errtrack.set_tag("of", "job")
+        with errtrack.push_scope() as scope:
+            scope.set_tag("pushed", "yes")
+            visit(app, "/broken")
+            errtrack.capture_message("after")
+    of_request, of_job = sent.events
+    assert "tags" not in of_request
+    assert of_request["transaction"] == "fail"
+    assert of_job["tags"] == {"of": "job", "pushed": "yes"}
