@@ -1,7 +1,8 @@
 """Calls the hooks of the app's developer. One that raises costs no event.
 
 What a failing ``before_send`` or ``before_breadcrumb`` should have looked at does
-not leave without it: it goes stripped, and says so.
+not leave without it: it goes stripped, and says so. What a hook captures itself is
+nothing: it would be called for that again.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from .errors import guard
+from .errors import guard, silence
 from .event import Event
 from .notes import note
 from .redaction import REDACTED
@@ -40,7 +41,7 @@ def sampling_rate(
     """Return the share of events to keep, and what went wrong: then it is all."""
     if not callable(rate):
         return rate, None
-    with guard("calling sample_rate") as attempt:
+    with guard("calling sample_rate") as attempt, silence():
         found = float(rate(hint))
         if not 0.0 <= found <= 1.0:
             raise ValueError(f"sample_rate returned {found}; expected 0.0 to 1.0")
@@ -53,7 +54,7 @@ def before_send(hook: Hook | None, event: Event, hint: Mapping[str, Any]) -> Any
     if hook is None:
         return event
     made: Any = None
-    with guard("calling before_send") as attempt:
+    with guard("calling before_send") as attempt, silence():
         # A copy: what the hook writes must not get into the scope.
         made = hook(copied(event), hint)
         if made is not None and not isinstance(made, dict):
@@ -70,7 +71,7 @@ def before_breadcrumb(hook: Hook | None, crumb: Any, hint: Mapping[str, Any]) ->
     """Return what the hook makes of a breadcrumb: a breadcrumb, or None."""
     if hook is None:
         return crumb
-    with guard("calling before_breadcrumb"):
+    with guard("calling before_breadcrumb"), silence():
         made = hook(crumb, hint)
         if made is not None and not isinstance(made, dict):
             raise TypeError(

@@ -17,7 +17,7 @@ import flask
 from werkzeug.datastructures import MultiDict
 
 from .config import Config
-from .errors import guard
+from .errors import guard, silence
 from .event import Event, User
 from .notes import attempt
 from .scope import user_from_mapping
@@ -223,7 +223,9 @@ def _one_or_all(values: list[Any]) -> Any:
 
 def _ask(user: User, request: flask.Request, config: Config) -> None:
     assert config.user_callback is not None
-    answer = config.user_callback(request)
+    # What it captures would ask it again.
+    with silence():
+        answer = config.user_callback(request)
     if answer is not None:
         user.update(user_from_mapping(answer))
 
