@@ -5,6 +5,7 @@ Knows no SQL, and nothing of how a page looks.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -20,6 +21,8 @@ from ..store import Store
 from .answers import View, guarded, message, rendered
 from .project_pages import project_list_page, project_setup_page
 
+# Werkzeug before 3.1.8 hands on whatever a request says.
+_HOST = re.compile(r"(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?", re.ASCII | re.IGNORECASE)
 _LIST = "errtrack/project_list.html"
 _ONE = f"/projects/<{ID_IN_RULE}:project_id>"
 
@@ -81,7 +84,7 @@ def _with_base_url(view: Callable[..., ResponseReturnValue]) -> View:
 
     @wraps(view)
     def answer(**arguments: Any) -> ResponseReturnValue:
-        if not request.host:
+        if not _HOST.fullmatch(request.host):
             text = "The request names no host that can be read: no DSN can be told."
             return message(400, "Where is this?", text)
         return view(url_for(".issue_list", _external=True), **arguments)

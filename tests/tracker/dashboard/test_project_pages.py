@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from flask_errtrack.envelope import Item
 from flask_errtrack.tracker import projects
@@ -143,8 +144,10 @@ def test_a_project_that_is_not_there_is_a_404(client: FlaskClient, number: str) 
 
 @pytest.mark.parametrize("host", ["[", "a b", "'\"<>", "x:99999999", "a/b"])
 def test_a_host_that_is_none_gives_no_dsn(client: FlaskClient, host: str) -> None:
-    answer = client.get("/errtrack/projects/1", headers={"Host": host})
-    assert (answer.status_code, "names no host" in answer.text) == (400, True)
+    # The client of older versions of Werkzeug wants a host itself.
+    asked = EnvironBuilder("/errtrack/projects/1", headers={"Host": host})
+    text, status, _ = run_wsgi_app(client.application, asked.get_environ())
+    assert status.startswith("400 ") and b"names no host" in b"".join(text)
 
 
 def test_every_kind_of_app_is_told_the_dsn(store: Store) -> None:
