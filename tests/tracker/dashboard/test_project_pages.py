@@ -145,7 +145,7 @@ def test_a_project_that_is_not_there_is_a_404(client: FlaskClient, number: str) 
 @pytest.mark.parametrize("host", ["[", "a b", "'\"<>", "x:99999999", "a/b"])
 def test_a_host_that_is_none_gives_no_dsn(client: FlaskClient, host: str) -> None:
     # The client of older versions of Werkzeug wants a host itself.
-    asked = EnvironBuilder("/errtrack/projects/1", headers={"Host": host})
+    asked = EnvironBuilder("/errtrack/projects/1", headers=[("Host", host)])
     text, status, _ = run_wsgi_app(client.application, asked.get_environ())
     assert status.startswith("400 ") and b"names no host" in b"".join(text)
 
