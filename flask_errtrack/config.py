@@ -129,19 +129,19 @@ class Config:
     sample_rate: float | Callable[[Mapping[str, Any]], float] = option(
         "Choice",
         1.0,
-        check.either(check.number(0.0, 1.0), check.a_callable),
+        check.either(check.number(0.0, 1.0), check.a_hook),
         "Share of events to keep, or a callable that gets the hint and returns it.",
     )
     before_send: Callable[[Any, Mapping[str, Any]], Any] | None = option(
         "Choice",
         None,
-        check.optional(check.a_callable),
+        check.optional(check.a_hook),
         "``before_send(event, hint)`` returns the event to send, or None to drop it.",
     )
     before_breadcrumb: Callable[[Any, Mapping[str, Any]], Any] | None = option(
         "Choice",
         None,
-        check.optional(check.a_callable),
+        check.optional(check.a_hook),
         "``before_breadcrumb(crumb, hint)`` returns the breadcrumb to keep, or None.",
     )
     include_paths: Sequence[str] = option(
@@ -194,7 +194,7 @@ class Config:
     user_callback: Callable[[Any], Any] | None = option(
         "Privacy",
         None,
-        check.optional(check.a_callable),
+        check.optional(check.a_hook),
         "``user_callback(request)`` returns the user as a dict, for apps without "
         "Flask-Login.",
     )

@@ -83,6 +83,13 @@ def a_callable(value: Any) -> Any:
     return value
 
 
+def a_hook(value: Any) -> Any:
+    """A function that is called while an error is captured, where nobody can await."""
+    if not callable(value) or inspect.iscoroutinefunction(value):
+        raise ValueError("a callable that is not async")
+    return value
+
+
 def access_rule(value: Any) -> Any:
     takes_action(a_callable(value))
     return value

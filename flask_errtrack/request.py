@@ -281,6 +281,9 @@ def user_id_of(user: Any) -> Any:
     """Return the id of a user of Flask-Login, without a query."""
     state = _mapped_state(user)
     if state is not None:
+        if "fs_uniquifier" in user.__dict__:
+            # A user of Flask-Security, who has this id in the session, too.
+            return user.__dict__["fs_uniquifier"]
         # The primary key as the object was loaded; asking it might query.
         key = getattr(state, "key", None)
         return key[1][0] if key else user.__dict__.get("id")
