@@ -78,7 +78,8 @@ class Client(ScopeApi):
         self.diversions: list[Transport] = []
         # One account with the transport's own losses, if it keeps one.
         self._drops: Drops = getattr(transport, "drops", None) or Drops()
-        self._scopes = ScopeHome(config.max_breadcrumbs, host.app)
+        #: Where the scopes of running work are, for those who tell of work.
+        self.scopes = ScopeHome(config.max_breadcrumbs, host.app)
         self._pipeline = Pipeline(config, host, self._drops)
         self._reader = StackReader.of_options(config, host.packages)
         self._choice = Choice(config, self._drops)
@@ -128,13 +129,13 @@ class Client(ScopeApi):
     @property
     def scope(self) -> Scope:
         """The scope of the running work."""
-        return self._scopes.current()
+        return self.scopes.current()
 
     def _active_scope(self) -> Scope | None:
         return self.scope if self.is_enabled else None
 
     def _pushed_scope(self) -> AbstractContextManager[Scope]:
-        return self._scopes.pushed()
+        return self.scopes.pushed()
 
     @contextmanager
     def work(
@@ -153,7 +154,7 @@ class Client(ScopeApi):
         if not self.is_enabled:
             yield Scope()
             return
-        with self._scopes.work(is_shared) as scope:
+        with self.scopes.work(is_shared) as scope:
             if transaction is not None:
                 scope.set_transaction(transaction, source)
             try:
@@ -173,23 +174,7 @@ class Client(ScopeApi):
 
     def is_in_work(self) -> bool:
         """Tell whether somebody outside of any app context reports what fails."""
-        return self._scopes.outer_work() is not None
-
-    def is_nested(self, environ: dict[str, Any]) -> bool:
-        """Tell whether a request that begins has to be isolated."""
-        return self._scopes.is_nested(environ)
-
-    def isolated(self, environ: dict[str, Any]) -> AbstractContextManager[None]:
-        """Let nothing of outer work show in a request that begins."""
-        return self._scopes.isolated(environ)
-
-    def scope_in(self, environ: dict[str, Any]) -> Scope:
-        """Return the scope of a request whose contexts are gone."""
-        return self._scopes.in_environ(environ)
-
-    def event_id_in(self, environ: dict[str, Any]) -> str | None:
-        """Return the id of the event that tells most about a request."""
-        return self._scopes.event_id_in(environ)
+        return self.scopes.outer_work() is not None
 
     def capture_exception(
         self,
@@ -225,7 +210,8 @@ class Client(ScopeApi):
             was_met, event_id = work.decision_on(error)
             if was_met and (record is not None or event_id not in work.held):
                 return event_id
-            hint = {**(hint or {}), "exception": error, "exc_info": _exc_info(error)}
+            exc_info = (type(error), error, error.__traceback__)
+            hint = {**(hint or {}), "exception": error, "exc_info": exc_info}
             if not was_met and not self._choice.takes_exception(error, hint):
                 work.remember(error, None)
                 return None
@@ -345,10 +331,6 @@ class Client(ScopeApi):
 
     def end_work(self) -> None:
         """Send the events that waited for a better report, which did not come."""
-        scope = self._scopes.known() if self._delivery.holding else None
+        scope = self.scopes.known() if self._delivery.holding else None
         if scope is not None:
             self._delivery.send_held(scope.work)
-
-
-def _exc_info(error: BaseException) -> tuple[type, BaseException, Any]:
-    return type(error), error, error.__traceback__

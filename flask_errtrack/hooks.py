@@ -81,9 +81,9 @@ class AppHooks:
             with guard("completing the set-up"):
                 self._on_first_request()
         start = self._tell_event_id(environ, start_response)
-        if not self._client.is_nested(environ):
+        if not self._client.scopes.is_nested(environ):
             return self.call(wsgi_app, environ, start)
-        with self._client.isolated(environ):
+        with self._client.scopes.isolated(environ):
             return self.call(wsgi_app, environ, start)
 
     def see_wsgi_error(
@@ -98,7 +98,7 @@ class AppHooks:
                 error,
                 mechanism="wsgi",
                 handled=False,
-                scope=self._client.scope_in(environ),
+                scope=self._client.scopes.in_environ(environ),
                 request=request or self._request_of(environ),
             )
 
@@ -140,7 +140,9 @@ class AppHooks:
         def start(
             status: str, headers: list[tuple[str, str]], *more: Any
         ) -> Callable[[bytes], object]:
-            event_id = self._client.event_id_in(environ) if status >= "5" else None
+            event_id = None
+            if status >= "5":
+                event_id = self._client.scopes.event_id_in(environ)
             if event_id is not None:
                 name = EVENT_ID_HEADER.lower()
                 headers = [pair for pair in headers if pair[0].lower() != name]
