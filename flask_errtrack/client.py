@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from types import FrameType
 from typing import Any, cast
 
@@ -24,7 +25,7 @@ from .delivery import HANDLED, MESSAGE, UNHANDLED, Delivery
 from .drops import Drops
 from .envelope import Envelope
 from .errors import ConfigError, guard, is_silence, own_work
-from .event import Level, Mechanism, UserReport
+from .event import Breadcrumb, Level, Mechanism, UserReport
 from .exceptions import causes_of, event_from_exception, event_from_message
 from .host import Host, is_fault
 from .pipeline import Pipeline
@@ -292,16 +293,25 @@ class Client(ScopeApi):
 
     def add_breadcrumb(self, crumb: CrumbSource = None, **fields: Any) -> None:
         """Note something that happened: a dict, fields, or a callable for a dict."""
+        hint = fields.pop("hint", None)
+        self.keep_breadcrumb(lambda: breadcrumb(crumb, fields), hint)
+
+    def keep_breadcrumb(
+        self, make: Callable[[], Breadcrumb | None], hint: Hint | None = None
+    ) -> None:
+        """Note a breadcrumb that is made complete: JSON values, with its time."""
         if not self.is_enabled or not self.config.max_breadcrumbs:
             return
         with guard("adding a breadcrumb"), own_work():
-            hint = fields.pop("hint", None) or {}
-            made = breadcrumb(crumb, fields)
+            made = make()
+            hook = self.config.before_breadcrumb
+            if made is not None and hook is not None:
+                # The hook may put anything into it.
+                made = breadcrumb(
+                    partial(before_breadcrumb, hook, made, hint or {}), {}
+                )
             if made is not None:
-                hook = self.config.before_breadcrumb
-                made = before_breadcrumb(hook, made, hint)
-            if made is not None:
-                self.scope.add_breadcrumb(made)
+                self.scope.keep_breadcrumb(made)
 
     def last_event_id(self) -> str | None:
         """Return the id of the newest event of the running work, or None."""

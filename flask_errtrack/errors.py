@@ -88,18 +88,18 @@ _silence: ContextVar[bool] = ContextVar("errtrack_silence", default=False)
 _reraise: ContextVar[bool] = ContextVar("errtrack_reraise", default=False)
 
 
-@contextmanager
-def own_work() -> Iterator[None]:
+class own_work:
     """Mark what runs inside as work of Flask-ErrTrack itself.
 
     Log records made meanwhile (by a database driver, by a ``__repr__`` that
     logs) are not captured, so that a fault of ours never feeds itself.
     """
-    token = _own_work.set(True)
-    try:
-        yield
-    finally:
-        _own_work.reset(token)
+
+    def __enter__(self) -> None:
+        self._token = _own_work.set(True)
+
+    def __exit__(self, *error: object) -> None:
+        _own_work.reset(self._token)
 
 
 def is_own_work() -> bool:

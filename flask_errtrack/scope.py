@@ -91,7 +91,18 @@ class Scope:
         """Note something that happened: a dict, fields, or a callable for a dict."""
         made = breadcrumb(crumb, fields)
         if made is not None:
-            self._breadcrumbs.append(made)
+            self.keep_breadcrumb(made)
+
+    def keep_breadcrumb(self, crumb: Breadcrumb) -> None:
+        """Note a breadcrumb that is complete, and that nobody changes any more.
+
+        A query that is sent again and again, as in a loop over rows, is one.
+        """
+        last = self._breadcrumbs[-1] if self._breadcrumbs else None
+        if last is not None and _is_same_query(last, crumb):
+            self._breadcrumbs[-1] = _counted(last, crumb)
+        else:
+            self._breadcrumbs.append(crumb)
 
     def clear_breadcrumbs(self) -> None:
         """Forget what happened so far."""
@@ -165,17 +176,36 @@ def breadcrumb(crumb: CrumbSource, fields: Mapping[str, Any]) -> Breadcrumb | No
         if crumb is None:
             return None
     given = {**(crumb or {}), **fields}
-    made: dict[str, Any] = {"timestamp": timestamp_now()}
+    when = given.get("timestamp")
+    made: dict[str, Any] = {
+        "timestamp": timestamp_now() if when is None else _timestamp(when)
+    }
     for key in ("type", "category", "message", "level"):
-        if given.get(key) is not None:
-            made[key] = safe_text(given[key])
-    if given.get("timestamp") is not None:
-        made["timestamp"] = _timestamp(given["timestamp"])
+        if (value := given.get(key)) is not None:
+            made[key] = safe_text(value)
     data = given.get("data")
     if data:
         value = Serializer(DATA_LIMITS)(data)
         made["data"] = value if isinstance(value, dict) else {"value": value}
     return cast("Breadcrumb", made)
+
+
+def _is_same_query(last: Breadcrumb, crumb: Breadcrumb) -> bool:
+    if crumb.get("type") != "query" or last.get("type") != "query":
+        return False
+    return last.get("message") == crumb.get("message") and (
+        last.get("level") == crumb.get("level") != "error"
+    )
+
+
+def _counted(last: Breadcrumb, crumb: Breadcrumb) -> Breadcrumb:
+    """The newer of two of the same kind, with what both took."""
+    earlier, data = last.get("data", {}), dict(crumb.get("data", {}))
+    data["times"] = earlier.get("times", 1) + 1
+    for name in ("duration_ms", "rows"):
+        if name in earlier and name in data:
+            data[name] = round(earlier[name] + data[name], 2)
+    return {**crumb, "data": data}
 
 
 def _timestamp(value: Any) -> str:

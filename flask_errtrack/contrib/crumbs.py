@@ -7,18 +7,22 @@ does nothing. Knows no library.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ..api import ScopeApi
 from ..errors import ConfigError, SeveralApps, is_own_work
+from ..event import Breadcrumb, Level, timestamp_now
+from ..serialize import cut, safe_text
 
 if TYPE_CHECKING:
     from ..client import Client
-    from ..event import Level
     from ..extension import ErrTrack
 
+#: What is kept of a URL.
+MAX_URL_LENGTH = 2000
 #: Ends the watching; a second call does nothing.
 Stop = Callable[[], None]
 
@@ -72,28 +76,31 @@ def leave_http(
     if client is None:
         return
 
-    def crumb() -> dict[str, Any]:
+    def crumb() -> Breadcrumb:
         data: dict[str, Any] = {"method": method, "url": without_user(url or "")}
         if status_code is not None:
             data["status_code"] = status_code
-        data["reason"] = reason
+        data["reason"] = safe_text(reason, 200)
         data["duration_ms"] = milliseconds(seconds)
-        level = _level_of(status_code)
-        return {"type": "http", "category": "http", "level": level, "data": data}
+        return {
+            "timestamp": timestamp_now(),
+            "type": "http",
+            "category": "http",
+            "level": _level_of(status_code),
+            "data": data,
+        }
 
-    client.add_breadcrumb(crumb, hint=hint)
+    client.keep_breadcrumb(crumb, hint)
 
 
 @lru_cache(maxsize=256)
 def without_user(url: str) -> str:
-    """Return a URL without the name and password that it may hold."""
-    if "@" not in url:
-        return url
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return url
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    """Return a URL without the name and password that it may hold, cut."""
+    if "@" in url:
+        with suppress(ValueError):
+            parts = urlsplit(url)
+            url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    return cut(url, MAX_URL_LENGTH)
 
 
 def _level_of(status_code: int | None) -> Level:

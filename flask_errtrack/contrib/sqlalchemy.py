@@ -15,6 +15,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine, ExceptionContext
 
 from ..errors import ConfigError, guard
+from ..event import Breadcrumb, Level, timestamp_now
 from ..serialize import Limits, Serializer, cut
 from .crumbs import Stop, check, client_at_work, milliseconds
 
@@ -128,7 +129,7 @@ class _Watcher:
         if client is None or getattr(context, _TOLD, None) is client:
             return
 
-        def crumb() -> dict[str, Any]:
+        def crumb() -> Breadcrumb:
             setattr(context, _TOLD, client)
             data = self._data(context, parameters)
             if (rows := _rows_of(cursor, context)) is not None:
@@ -136,7 +137,7 @@ class _Watcher:
             is_slow = data.get("duration_ms", 0) >= self._slow_ms
             return _crumb(statement, data, "warning" if is_slow else "info")
 
-        client.add_breadcrumb(crumb, hint={"execution_context": context})
+        client.keep_breadcrumb(crumb, {"execution_context": context})
 
     def _fail(self, failed: ExceptionContext) -> None:
         client = client_at_work(self.errtrack)
@@ -144,7 +145,7 @@ class _Watcher:
         if client is None or getattr(context, _TOLD, None) is client:
             return
 
-        def crumb() -> dict[str, Any]:
+        def crumb() -> Breadcrumb:
             if context is not None:
                 setattr(context, _TOLD, client)
             data = self._data(context, failed.parameters)
@@ -152,7 +153,7 @@ class _Watcher:
             data["error"] = type(failed.original_exception).__name__
             return _crumb(failed.statement or "CONNECT", data, "error")
 
-        client.add_breadcrumb(crumb, hint={"exception_context": failed})
+        client.keep_breadcrumb(crumb, {"exception_context": failed})
 
     def _commit(self, connection: Connection) -> None:
         self._leave_end("COMMIT", connection)
@@ -163,8 +164,10 @@ class _Watcher:
     def _leave_end(self, statement: str, connection: Connection) -> None:
         client = client_at_work(self.errtrack)
         if client is not None:
-            made = _crumb(statement, self._place, "info")
-            client.add_breadcrumb(made, hint={"connection": connection})
+            client.keep_breadcrumb(
+                lambda: _crumb(statement, dict(self._place), "info"),
+                {"connection": connection},
+            )
 
     def _data(self, context: Any, parameters: Any) -> dict[str, Any]:
         data: dict[str, Any] = {}
@@ -179,8 +182,9 @@ class _Watcher:
         return data
 
 
-def _crumb(statement: str, data: dict[str, Any], level: str) -> dict[str, Any]:
+def _crumb(statement: str, data: dict[str, Any], level: Level) -> Breadcrumb:
     return {
+        "timestamp": timestamp_now(),
         "type": "query",
         "category": "query",
         "level": level,

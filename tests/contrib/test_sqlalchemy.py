@@ -113,7 +113,7 @@ def test_parameters_are_there_when_asked_for_and_secrets_redacted_by_name(
             select(users).where(users.c.name == "ada", users.c.password == secret)
         )
         connection.execute(text("SELECT :who"), {"who": "grace"})
-        connection.exec_driver_sql("SELECT ?", (secret,))
+        connection.exec_driver_sql("SELECT ?, 1", (secret,))
         connection.execute(
             insert(users), [{"name": f"n{i}", "password": secret} for i in range(9)]
         )
@@ -127,6 +127,40 @@ def test_parameters_are_there_when_asked_for_and_secrets_redacted_by_name(
     assert many["data"]["executemany"] == 9
     assert [one["name"] for one in many["data"]["parameters"]] == ["n0", "n1", "n2"]
     assert secret not in str(sent.events)
+
+
+def test_a_query_that_is_sent_in_a_loop_is_one_breadcrumb(
+    engine: Engine, client: Client, sent: MemoryTransport
+) -> None:
+    watch_engine(engine, client)
+    with engine.connect() as connection:
+        client.add_breadcrumb(message="before the loop")
+        for number in range(500):
+            connection.execute(update(users).where(users.c.id < number).values(name=""))
+        client.add_breadcrumb(message="after the loop")
+        connection.execute(update(users).where(users.c.id < 3).values(name=""))
+    before, loop, after, once, _ = crumbs_of(client, sent)
+    assert (before["message"], after["message"]) == (
+        "before the loop",
+        "after the loop",
+    )
+    assert loop["data"]["times"] == 500
+    assert loop["data"]["rows"] == 0 + 0 + 1 + 497 * 2
+    assert loop["data"]["duration_ms"] > 0
+    assert loop["timestamp"] > before["timestamp"]
+    assert "times" not in once["data"]
+
+
+def test_what_a_loop_in_an_inner_scope_asks_is_not_counted_outside(
+    engine: Engine, client: Client, sent: MemoryTransport
+) -> None:
+    watch_engine(engine, client)
+    with engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
+        with client.push_scope():
+            connection.execute(text("SELECT 1"))
+            assert crumbs_of(client, sent)[0]["data"]["times"] == 2
+        assert "times" not in crumbs_of(client, sent)[0]["data"]
 
 
 def test_an_engine_that_hides_parameters_hides_them_here(
