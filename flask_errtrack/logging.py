@@ -94,11 +94,8 @@ class EventIdFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Let the record be captured now, not after its handlers."""
         if not hasattr(record, "event_id"):
-            found = None
-            if record not in _seen:
-                found = _records.tell(record)
-                _seen.add(record)
-            record.event_id = found or "-"
+            _seen.add(record)
+            record.event_id = _records.tell(record) or _id_of_work() or "-"
         return True
 
 
@@ -113,10 +110,7 @@ class _Reader:
         self._excluded: dict[str, bool] = {}
 
     def see(self, client: LoggingClient, record: logging.LogRecord) -> str | None:
-        """Look at a record; never raises, never changes it.
-
-        :return: the id of the event that tells most about it.
-        """
+        """Look at a record; never raises, never changes it."""
         is_event = _is_at(record, self._event_level)
         is_crumb = _is_at(record, self._breadcrumb_level)
         if not (is_event or is_crumb) or self._is_excluded(record.name):
@@ -194,6 +188,11 @@ _records: Watched[LoggingClient] = Watched(
 )
 # What an EventIdFilter has shown already.
 _seen: weakref.WeakSet[logging.LogRecord] = weakref.WeakSet()
+
+
+def _id_of_work() -> str | None:
+    client = _records.at_work()
+    return None if client is None else client.scope.work.event_id
 
 
 def _error_of(record: logging.LogRecord) -> BaseException | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from .config import Config
@@ -102,12 +102,22 @@ class Watched(Generic[C]):
     def tell(self, call: Any) -> str | None:
         """Show a call to those who want it; return the id of an event, if one came."""
         told = None
+        for client, see in self._awake():
+            told = see(client, call) or told
+        return told
+
+    def at_work(self) -> C | None:
+        """Return the client inside whose app or work code runs, if there is one."""
+        awake = (client for client, _ in self._awake())
+        return next((one for one in awake if self.place_of(one) == "inside"), None)
+
+    def _awake(self) -> Iterator[tuple[C, See[C]]]:
+        """The clients that capture something now, with what they see by."""
         if self._watchers and not is_own_work():
             for ref, see in list(self._watchers.items()):
                 client = ref()
                 if client is not None and client.is_enabled:
-                    told = see(client, call) or told
-        return told
+                    yield client, see
 
     def place_of(self, client: C) -> Literal["inside", "outside"] | None:
         """Tell where code runs that concerns a client; None: it concerns others.
