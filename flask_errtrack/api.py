@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
 from functools import partial
 from typing import Any, overload
 
 from .around import Around
 from .errors import guard, own_work
 from .event import CheckInStatus, Level
+from .monitor import Watching, checked_slug, monitor_config, watched
 from .scope import Scope
 
 ScopeCallback = Callable[[Scope], Any]
@@ -20,6 +22,11 @@ ScopeCallback = Callable[[Scope], Any]
 
 class ScopeApi:
     """Sets what goes with the events of the running request, command or thread."""
+
+    @property
+    def client(self) -> Watching | None:
+        """The client that is meant at the moment; None: there is none yet."""
+        raise NotImplementedError
 
     def _active_scope(self) -> Scope | None:
         """The current scope; None where nothing is captured."""
@@ -53,6 +60,49 @@ class ScopeApi:
         :param name: the transaction of its events.
         """
         return Around(partial(self._job, name))
+
+    def monitor(
+        self,
+        slug: str,
+        *,
+        schedule: str | timedelta | None = None,
+        timezone: str | None = None,
+        checkin_margin_minutes: int | None = None,
+        max_runtime_minutes: int | None = None,
+        failure_issue_threshold: int | None = None,
+        recovery_threshold: int | None = None,
+    ) -> Around[Scope]:
+        """Run a scheduled job, and tell the server when it begins and how it ends.
+
+        ::
+
+            @errtrack.monitor("nightly-report", schedule="0 3 * * *")
+            def send_report(): ...
+
+            with errtrack.monitor("sync", schedule=timedelta(minutes=10)):
+                ...
+
+        An exception that leaves it is captured and goes on. Functions may be async.
+
+        :param slug: the job's name: letters, digits, ``-`` and ``_``.
+        :param schedule: a crontab line or an interval, by which the server expects
+            the job; None: it is shown, and never missed.
+        :param timezone: in which the crontab line is read, such as ``Europe/Berlin``.
+        :param checkin_margin_minutes: how late it may begin.
+        :param max_runtime_minutes: how long it may take.
+        :param failure_issue_threshold: so many bad runs in a row become an issue.
+        :param recovery_threshold: so many good ones in a row are its end.
+        :raises ConfigError: something has a value that cannot be meant.
+        """
+        config = monitor_config(
+            schedule,
+            timezone,
+            checkin_margin_minutes=checkin_margin_minutes,
+            max_runtime_minutes=max_runtime_minutes,
+            failure_issue_threshold=failure_issue_threshold,
+            recovery_threshold=recovery_threshold,
+        )
+        return Around(partial(watched, self, checked_slug(slug), config))
 
     def capture_check_in(
         self,

@@ -39,7 +39,7 @@ def check_in_of(
     """
     made: dict[str, Any] = {
         "check_in_id": uuid.uuid4().hex,
-        "monitor_slug": _slug(monitor_slug),
+        "monitor_slug": slug_of(monitor_slug),
         "status": _status(status),
     }
     optional: tuple[tuple[str, Any, Callable[[Any], Any]], ...] = (
@@ -65,8 +65,11 @@ def _texts_of_app(
     return {**sender, **event.get("extra", {})}
 
 
-def _slug(value: Any) -> str:
-    """The name as Sentry would write it: another one would be another monitor."""
+def slug_of(value: Any) -> str:
+    """Return the name as Sentry would write it: another would be another monitor.
+
+    :raises ValueError: nothing is left of it.
+    """
     plain = re.sub("[^a-z0-9_-]+", "-", safe_text(value).lower())
     slug = plain[:MAX_SLUG_LENGTH].strip("-")
     if not slug:

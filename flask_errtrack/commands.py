@@ -32,6 +32,13 @@ def is_end_of_command(error: BaseException) -> bool:
     return isinstance(error, _ENDS)
 
 
+def ends_well(error: BaseException) -> bool:
+    """Tell whether an exception ends a program with the status of success."""
+    if isinstance(error, click.exceptions.Exit):
+        return error.exit_code == 0
+    return isinstance(error, SystemExit) and error.code in (None, 0)
+
+
 def command_of(error: BaseException | None) -> click.Context | None:
     """Return the context of the command that an error came from, or that runs now.
 

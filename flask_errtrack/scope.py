@@ -26,6 +26,8 @@ class Scope:
 
     def __init__(self, max_breadcrumbs: int = 100, work: Work | None = None) -> None:
         self.work = work or Work()
+        #: What it was for has ended, wherever that was; it is current no more.
+        self.is_over = False
         # Empty: nobody, and None: not said.
         self._user: User | None = None
         self._tags: dict[str, str] = {}
@@ -40,14 +42,19 @@ class Scope:
     def __repr__(self) -> str:
         return f"<Scope with {len(self._tags)} tags>"
 
-    def fork(self) -> Scope:
-        """Return a copy that can change without changing this one."""
+    def fork(self, work: Work | None = None) -> Scope:
+        """Return a copy that can change without changing this one.
+
+        :param work: what it is for; None: the same.
+        """
         copy = Scope.__new__(Scope)
         copy.__dict__.update(self.__dict__)
         copy._tags = self._tags.copy()
         copy._extra = self._extra.copy()
         copy._contexts = self._contexts.copy()
         copy._breadcrumbs = self._breadcrumbs.copy()
+        copy.work = work or self.work
+        copy.is_over = False
         return copy
 
     def set_user(self, user: Mapping[str, Any] | None) -> None:

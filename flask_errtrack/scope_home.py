@@ -91,7 +91,7 @@ class ScopeHome:
     def _over(self, holder: object) -> Scope | None:
         """The scope that is put over a ``g``, or outside of any, if there is one."""
         entry = _entries.get().get(self._number)
-        if entry is None or entry.over is not holder:
+        if entry is None or entry.over is not holder or entry.scope.is_over:
             return None
         me = runner()
         if entry.owner is None or entry.owner == me:
@@ -157,21 +157,27 @@ class ScopeHome:
             yield inner
 
     @contextmanager
-    def work(self, is_shared: bool) -> Iterator[Scope]:
+    def work(self, is_shared: bool, inherits: bool = False) -> Iterator[Scope]:
         """Let a scope with nothing of what is around be the current one for a while.
 
         An app context that is pushed meanwhile has the same scope.
 
         :param is_shared: threads and tasks that inherit it have it, too; else each of
             them has a copy.
+        :param inherits: let it begin with a copy of what is around.
         """
         around = self.current().work if self.is_in_app() else self.outer_work()
-        scope = Scope(self._max_breadcrumbs, Work(around, ends=True))
+        work = Work(around, ends=True)
+        if inherits:
+            scope = self.current().fork(work)
+        else:
+            scope = Scope(self._max_breadcrumbs, work)
         with self._put(scope, None if is_shared else runner(), scope.work):
             try:
                 yield scope
             finally:
                 scope.work.ends = False
+                scope.is_over = True
 
     def outer_work(self) -> Work | None:
         """Return the work outside of any app context in which the code runs."""
@@ -202,7 +208,7 @@ class ScopeHome:
                 _entries.reset(token)
 
     def _begin_on_g(self) -> Scope:
-        if request_context() is None:
+        if request_context() is None or self._is_in_nested_work():
             return self._scope_on(g._get_current_object())
         if self._environ_key in request.environ:
             # Another thread with a copy of the request's context: the same work.
@@ -211,6 +217,14 @@ class ScopeHome:
             scope = self.in_environ(request.environ)
         setattr(g, _G_KEY, scope)
         return scope
+
+    def _is_in_nested_work(self) -> bool:
+        """Tell whether an app context in a request belongs to work inside of it."""
+        outer = g.get(_OUTER_KEY)
+        if outer is None:
+            return False
+        around: Scope | None = self._over(outer) or outer.get(_G_KEY)
+        return around is not None and around.work is self.outer_work()
 
     def _scope_on(self, holder: Any) -> Scope:
         scope: Scope | None = holder.get(_G_KEY)

@@ -48,7 +48,7 @@ def test_the_public_names_are_these() -> None:
 
 def test_the_extension_has_the_calls_of_its_contract() -> None:
     contract = (
-        "init_app capture_exception capture_message capture_check_in "
+        "init_app capture_exception capture_message capture_check_in job monitor "
         "captureException captureMessage "
         "set_user set_tag set_tags set_extra set_context set_level set_fingerprint "
         "set_transaction add_breadcrumb push_scope configure_scope last_event_id flush "

@@ -13,13 +13,13 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from ...errors import Refused
+from ...schedules import Schedule
 from ...words import duration, rfc3339
 from ..database.schema import check_in, monitor
 from ..database.statements import insert_of
 from ..storing.recording import Recorded
 from .issues import RUNNING, digest, note_recovery, outcomes, report
 from .runs import Run
-from .schedules import Schedule
 
 MAX_MONITORS = 1000
 #: So many runs of a job are kept.

@@ -15,8 +15,8 @@ from typing import Any, cast
 
 from ...errors import Refused
 from ...event import Event
+from ...schedules import Schedule
 from ..events.checkers import clean
-from .schedules import Schedule
 
 MAX_SLUG_LENGTH = 50
 MAX_TEXT_LENGTH = 200
