@@ -150,7 +150,8 @@ def test_two_hundred_tasks(
     place: str,
     way: str,
 ) -> None:
-    client = Client(transport=make_transport()) if place == "client alone" else None
+    alone = make_transport()
+    client = Client(transport=alone) if place == "client alone" else None
     tracker = client or errtrack
 
     async def work(number: int) -> None:
@@ -166,7 +167,7 @@ def test_two_hundred_tasks(
     with app.app_context() if place == "app context" else nullcontext():
         asyncio.run(main())
         tracker.capture_message("after")
-    events = sent.events if client is None else client.transport.events
+    events = sent.events if client is None else alone.events
     # Outside of an app nothing but work of its own keeps breadcrumbs.
     if place == "outside" and way == "push_scope":
         for event in events[:-1]:
