@@ -201,9 +201,13 @@ def test_processors_are_options_or_work_for_a_person() -> None:
 
 
 def test_switches_of_raven_that_were_off_stay_off() -> None:
-    off = {"enable_breadcrumbs": False, "install_logging_hook": False}
-    changes = of_config(SENTRY_CONFIG=off)
-    assert merged(changes) == {"max_breadcrumbs": 0, "breadcrumb_level": None}
+    hooks = ("enable_breadcrumbs", "install_logging_hook", "install_sys_hook")
+    off = dict.fromkeys(hooks, False)
+    assert merged(of_config(SENTRY_CONFIG=off)) == {
+        "max_breadcrumbs": 0,
+        "breadcrumb_level": None,
+        "uncaught_errors": False,
+    }
     assert merged(of_config(SENTRY_CONFIG=dict.fromkeys(off, True))) == {}
 
 
@@ -323,6 +327,14 @@ def test_integrations_are_options_or_lines_of_code() -> None:
     }
     assert "CeleryIntegration is a line of code: docs/queues.rst" in notes_of(changes)
     assert "DjangoIntegration has no counterpart" in notes_of(changes)
+
+
+def test_integrations_that_were_switched_off_stay_off() -> None:
+    source = (
+        "import sentry_sdk\nsentry_sdk.init(disabled_integrations=[\n"
+        "    LoggingIntegration(), ExcepthookIntegration, RedisIntegration])\n"
+    )
+    assert merged(of_source(source)) == {"logging": False, "uncaught_errors": False}
 
 
 def test_only_names_that_are_not_redacted_anyway_are_kept_of_a_scrubber() -> None:

@@ -174,7 +174,9 @@ RAVEN: dict[str, Rule] = {
         only_false({"breadcrumb_level": None}),
     ),
     "install_sys_hook": Rule(
-        "", "``sys.excepthook`` is chained, and restored by ``close()``."
+        "uncaught_errors",
+        "``threading.excepthook``, too; both are restored by ``close()``.",
+        only_false({"uncaught_errors": False}),
     ),
     "hook_libraries": Rule(
         "",

@@ -37,6 +37,12 @@ _ALWAYS_THERE = {
     "AtexitIntegration",
 }
 
+_SWITCHES: dict[str, dict[str, Any]] = {
+    "LoggingIntegration": {"logging": False},
+    "ExcepthookIntegration": {"uncaught_errors": False},
+    "ThreadingIntegration": {"uncaught_errors": False},
+}
+
 
 def _callable(new: str) -> Callable[[Any], Outcome]:
     """Return a converter for a function, which has to be imported where it is used."""
@@ -77,11 +83,22 @@ def _scrubber(value: Any) -> Outcome:
 def _integrations(value: Any) -> Outcome:
     made = Outcome()
     for one in value if isinstance(value, list) else []:
-        name = one.name if isinstance(one, Call) else code_of(one)
-        name = name.rpartition(".")[2]
         given = one.keywords if isinstance(one, Call) else {}
-        _add_integration(made, name, given)
+        _add_integration(made, _class_of(one), given)
     return made
+
+
+def _disabled(value: Any) -> Outcome:
+    made = Outcome()
+    for one in value if isinstance(value, list) else []:
+        made.options.update(_SWITCHES.get(_class_of(one), {}))
+    return made
+
+
+def _class_of(value: Any) -> str:
+    """The name of the class that is given, or of which an object is made."""
+    name = value.name if isinstance(value, Call) else code_of(value)
+    return name.rpartition(".")[2]
 
 
 def _add_integration(made: Outcome, name: str, given: Mapping[str, Any]) -> None:
@@ -206,12 +223,13 @@ SENTRY_SDK: dict[str, Rule] = {
         "Flask and logging are always there. Others are a line of code each: "
         ":doc:`queues`, :doc:`breadcrumbs`, :doc:`asgi`.",
     ),
+    "disabled_integrations": Rule(
+        "logging, uncaught_errors",
+        "Only logging and the hooks for uncaught errors are there to be switched off.",
+        _disabled,
+    ),
     **dict.fromkeys(
-        (
-            "default_integrations",
-            "auto_enabling_integrations",
-            "disabled_integrations",
-        ),
+        ("default_integrations", "auto_enabling_integrations"),
         Rule("", "Nothing switches itself on because a package is installed."),
     ),
     "auto_session_tracking": Rule("", "Nothing is sent of healthy requests."),
