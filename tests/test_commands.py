@@ -17,8 +17,11 @@ from click.testing import Result
 from flask import Blueprint, Flask
 from flask.cli import AppGroup, FlaskGroup, ScriptInfo
 from places import Broken, fail
+from waiting import wait_until
 
 from flask_errtrack import ErrTrack
+from flask_errtrack.envelope import Envelope
+from flask_errtrack.event import Event
 from flask_errtrack.transports import MemoryTransport
 
 Run = Callable[..., Result]
@@ -360,6 +363,7 @@ APP = """
 import os, sys
 import click
 from flask import Flask
+from flask.cli import FlaskGroup
 from flask_errtrack import ErrTrack
 
 class Kept:
@@ -382,29 +386,124 @@ def end(how):
         raise ValueError("no shelf")
     except ValueError as error:
         raise RuntimeError("no stock") from error
+
+@click.command()
+@click.option("--code", hide_input=True)
+def plain(code):
+    raise RuntimeError("no stock")
+
+program = FlaskGroup(create_app=lambda: app)
+program.add_command(plain)
+
+def broken():
+    raise RuntimeError("no database")
+
+if __name__ == "__main__":
+    program()
+elif "PUSHED" in os.environ:
+    app.app_context().push()
 """
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the app is, as a program."""
+    folder = tmp_path_factory.mktemp("shop")
+    (folder / "app.py").write_text(APP)
+    return folder
+
+
+def run(folder: Path, *args: str, **more: Any) -> subprocess.CompletedProcess[bytes]:
+    """Run Python in a process of its own, with nothing that was sent before."""
+    (folder / "sent").unlink(missing_ok=True)
+    return subprocess.run(
+        [sys.executable, *args],
+        cwd=folder,
+        env={"PYTHONPATH": str(Path(__file__).parent.parent), **more.pop("env", {})},
+        capture_output=True,
+        check=False,
+        **more,
+    )
+
+
+def events_from(folder: Path) -> list[Event]:
+    path = folder / "sent"
+    return list(Envelope.parse(path.read_bytes()).events) if path.exists() else []
+
+
 @pytest.mark.parametrize(
-    ("how", "status", "is_event"),
-    [("error", 1, True), ("status", 3, False), ("text", 1, False)],
+    ("how", "status", "types"),
+    [("error", 1, ["ValueError", "RuntimeError"]), ("status", 3, []), ("text", 1, [])],
 )
 def test_a_process_ends_with_the_same_status_and_output_to_the_byte(
-    tmp_path: Path, how: str, status: int, is_event: bool
+    folder: Path, how: str, status: int, types: list[str]
 ) -> None:
-    (tmp_path / "app.py").write_text(APP)
-    ends = []
-    for more in ({}, {"ERRTRACK": "1"}):
-        ends.append(
-            subprocess.run(
-                [sys.executable, "-m", "flask", "end", how],
-                cwd=tmp_path,
-                env={"PYTHONPATH": str(Path(__file__).parent.parent), **more},
-                capture_output=True,
-                check=False,
-            )
-        )
-    without, with_us = ends
+    command = ("-m", "flask", "end", how)
+    without, with_us = (
+        run(folder, *command, env=env) for env in ({}, {"ERRTRACK": "1"})
+    )
     assert without.returncode == with_us.returncode == status
     assert (without.stdout, without.stderr) == (with_us.stdout, with_us.stderr)
-    assert (tmp_path / "sent").exists() == is_event
+    told = [
+        value["type"]
+        for event in events_from(folder)
+        for value in event["exception"]["values"]
+    ]
+    assert told == types
+
+
+@pytest.mark.parametrize(
+    ("args", "env", "transaction"),
+    [
+        (["-m", "flask", "--app", "app:broken", "routes"], {}, "routes"),
+        (["app.py", "plain", "--code", "1234"], {}, "plain"),
+        (["-m", "flask", "end", "error"], {"PUSHED": "1"}, "end"),
+    ],
+    ids=["loading", "without a context", "in a context of its own"],
+)
+def test_what_fails_where_flask_does_not_tell_of_it_is_one_event_too(
+    folder: Path, args: list[str], env: dict[str, str], transaction: str
+) -> None:
+    done = run(folder, *args, env={"ERRTRACK": "1", **env})
+    assert done.returncode == 1 and b"RuntimeError: no " in done.stderr
+    (event,) = events_from(folder)
+    assert event["transaction"] == transaction
+    assert event["contexts"]["command"]["name"] == transaction
+    assert "1234" not in str(event)
+
+
+def test_what_is_tried_in_the_shell_is_no_event(folder: Path) -> None:
+    done = run(
+        folder, "-m", "flask", "shell", env={"ERRTRACK": "1"}, input=b"1/0\n6 * 7\n"
+    )
+    assert done.returncode == 0
+    assert b"ZeroDivisionError" in done.stderr and b"42" in done.stdout
+    assert events_from(folder) == []
+
+
+def test_what_is_logged_and_then_raised_in_a_command_is_one_event(
+    app: Flask, flask: Run, sent: MemoryTransport
+) -> None:
+    @app.cli.command()
+    def restock() -> None:
+        try:
+            fail()
+        except Broken as error:
+            app.logger.exception("no stock")
+            raise KeyError("shelf") from error
+
+    flask("restock")
+    assert types_of(sent) == ["KeyError"]
+    assert command_in(sent) == {}
+
+
+def test_a_command_without_an_end_tells_of_its_errors_meanwhile(
+    app: Flask, flask: Run, sent: MemoryTransport
+) -> None:
+    @app.cli.command()
+    def work() -> None:
+        app.logger.error("no stock", exc_info=Broken("logged"))
+        wait_until(lambda: sent.events)
+
+    assert flask("work").exit_code == 0
+    assert types_of(sent) == ["Broken"]
