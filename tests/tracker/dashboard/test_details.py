@@ -54,7 +54,45 @@ def test_breadcrumbs_say_how_long_before_the_error_they_were() -> None:
         "2.3 s before",
         "120 ms before",
     ]
-    assert pairs(found.last[2].data)[2] == ("status_code", "503")
+
+
+def test_breadcrumbs_of_libraries_read_like_a_line_of_a_log() -> None:
+    values = [
+        {
+            "type": "http",
+            "data": {
+                "url": "https://rates.example/v1",
+                "method": "GET",
+                "status_code": 503,
+                "reason": "Service Unavailable",
+                "duration_ms": 1234.5,
+            },
+        },
+        {"type": "http", "data": {"url": "https://x.example", "method": "GET"}},
+        {"type": "http", "message": "asked", "data": {"url": "https://x.example"}},
+        {
+            "type": "query",
+            "message": "SELECT id \nFROM todo",
+            "data": {"duration_ms": 0.14, "times": 1500, "rows": 3},
+        },
+        {"data": {"url": 5, "duration_ms": "long", "times": True}},
+        {"message": "x", "data": {"duration_ms": 1e400, "times": 10**30}},
+    ]
+    found = details.breadcrumbs_of({"breadcrumbs": {"values": values}}).last
+    assert [(one.message.text, pairs(one.data)) for one in found] == [
+        (
+            "GET https://rates.example/v1 503 Service Unavailable",
+            [("took", "1.2 s")],
+        ),
+        ("GET https://x.example", []),
+        ("asked", [("url", "https://x.example")]),
+        (
+            "SELECT id FROM todo",
+            [("times", "1,500"), ("took", "0.14 ms"), ("rows", "3")],
+        ),
+        ("", [("url", "5"), ("duration_ms", "long"), ("times", "true")]),
+        ("x", [("times", "1.0e+30"), ("duration_ms", "Infinity")]),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_it_says_what_where_when_and_how_often() -> None:
     assert "    amount = order.total * rates[order.currency]\n" in text
     assert "    (4 frames of flask)" in text
     assert "- `email`: `ada@example.org`" in text
-    assert "120 ms before warning http method=GET" in text
+    assert "120 ms before warning http GET https://rates.example/v1 503" in text
 
 
 def test_a_chain_is_named_link_by_link() -> None:

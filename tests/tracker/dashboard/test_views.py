@@ -140,7 +140,7 @@ def test_huge_values_are_cut_and_the_json_has_them_whole(client: FlaskClient) ->
                 "shop.models.Order(",
                 "4 frames of flask",
                 "2.3 s before",
-                "status_code",
+                "GET https://rates.example/v1 503",
                 "Repeat it with curl",
                 "user_callback: could not be collected: OSError",
                 "Why these events are together",

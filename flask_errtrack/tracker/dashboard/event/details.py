@@ -6,12 +6,20 @@ the store.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
-from ....words import Value, duration, number, one_line, value, web_address
+from ....words import (
+    MAX_LINE_LENGTH,
+    Value,
+    duration,
+    number,
+    one_line,
+    value,
+    web_address,
+)
 from ...events.checkers import seconds_of
 from .curl import Curl, curl_of, full_url
 
@@ -19,6 +27,8 @@ from .curl import Curl, curl_of, full_url
 MAX_ROWS = 100
 #: Of the breadcrumbs the last ones are shown at once.
 MAX_LAST_BREADCRUMBS = 20
+# Longer than anything takes: some thirty years.
+_MAX_MS = 1e12
 
 
 @dataclass(frozen=True)
@@ -176,14 +186,41 @@ def _breadcrumb(found: Mapping[str, Any], end: float | None) -> BreadcrumbView:
         side = "before" if time <= end else "after"
         seconds = abs(end - time)
         when = f"{duration(seconds) if seconds >= 0.001 else 'just'} {side}"
+    data = dict(found.get("data") or {})
+    message = found.get("message") or _exchange(data)
+    if found.get("type") == "query" and len(message) <= MAX_LINE_LENGTH:
+        message = " ".join(message.split())
     return BreadcrumbView(
         when=when,
         iso=one_line(found.get("timestamp") or ""),
         level=one_line(found.get("level") or "info", 20),
         category=one_line(found.get("category") or found.get("type") or "", 80),
-        message=value(found.get("message") or ""),
-        data=rows_of(found.get("data") or {}),
+        message=value(message),
+        data=(*_measures(data), *rows_of(data)),
     )
+
+
+def _exchange(data: dict[str, Any]) -> str:
+    """Take what tells of a request to another server, as one line.
+
+    ``GET https://rates.example/v1 503 Service Unavailable``.
+    """
+    if not isinstance(data.get("url"), str):
+        return ""
+    parts = (data.pop(name, "") for name in ("method", "url", "status_code", "reason"))
+    return " ".join(str(part) for part in parts if part not in ("", None))
+
+
+def _measures(data: dict[str, Any]) -> Iterator[Row]:
+    """Take how often something happened and how long it took, as a person says it."""
+    times, took_ms = data.get("times"), data.get("duration_ms")
+    if isinstance(times, int) and times > 1:
+        yield Row("times", Value(number(data.pop("times"))))
+    if isinstance(took_ms, int | float) and 0 <= took_ms < _MAX_MS:
+        del data["duration_ms"]
+        seconds = took_ms / 1e3
+        is_short = took_ms < 10
+        yield Row("took", Value(f"{took_ms:.2g} ms" if is_short else duration(seconds)))
 
 
 _NOTE_WORDS = {
