@@ -25,6 +25,7 @@ _SOURCES = (
     "benchmarks",
     "docs",
     "dev.py",
+    "noxfile.py",
 )
 
 
@@ -36,6 +37,11 @@ def example(arguments: Sequence[str]) -> int:
 def test(arguments: Sequence[str]) -> int:
     """Run the tests."""
     return run("python", "-m", "pytest", *arguments)
+
+
+def matrix(arguments: Sequence[str]) -> int:
+    """Run the tests on each Python with each Flask; arguments go to nox."""
+    return run("python", "-m", "nox", *arguments)
 
 
 def check(arguments: Sequence[str]) -> int:
@@ -59,7 +65,9 @@ def bench(arguments: Sequence[str]) -> int:
     return run("python", "-m", "benchmarks", *arguments)
 
 
-COMMANDS = {one.__name__: one for one in (example, test, check, pictures, bench)}
+COMMANDS = {
+    one.__name__: one for one in (example, test, matrix, check, pictures, bench)
+}
 
 
 def run(*command: str) -> int:
