@@ -15,6 +15,7 @@ from flask import Flask
 from .client import Client
 from .config import Config
 from .errors import StoreError
+from .migration.reading import settings_of_config
 from .outbox_words import (
     SET_ASIDE_MEND,
     losses_in_words,
@@ -57,6 +58,7 @@ def findings_of(
     if check_store is not None:
         findings.append(_dashboard(client, app))
     findings.append(_secret_key(app))
+    findings += _old_settings(app)
     return findings
 
 
@@ -192,6 +194,17 @@ def _problem_of_writing(folder: Path) -> str | None:
     except OSError as error:
         return f"{folder} cannot be written: {error}"
     return None
+
+
+def _old_settings(app: Flask) -> Iterator[Finding]:
+    names = [one.name for one in settings_of_config(app.config, "app.config")]
+    if names:
+        text = (
+            f"{one_line(', '.join(names))}: settings that Flask-ErrTrack does not read"
+        )
+        yield Finding(
+            "others", text, True, "`flask errtrack migrate-config` has new ones."
+        )
 
 
 def _dashboard(client: Client, app: Flask) -> Finding:

@@ -68,11 +68,15 @@ def test_it_fails_where_there_is_nothing(tmp_path: Path) -> None:
     assert "there is no setting of raven or sentry-sdk" in result.stderr
 
 
-@pytest.mark.parametrize("source", [b"print 'old'", b"\0", b"\xff", b"(" * 5000])
+@pytest.mark.parametrize(
+    "source",
+    [b"print 'old'", b"\0", b"\xff", b"(" * 5000, b"+1" * 9999],
+    ids=range(5),
+)
 def test_a_file_that_is_no_python_is_named_and_the_rest_is_read(
     tmp_path: Path, source: bytes
 ) -> None:
-    (tmp_path / "broken.py").write_bytes(source)
+    (tmp_path / "broken.py").write_bytes(b"SENTRY_NAME = 1" + source)
     (tmp_path / "settings.py").write_text(SETTINGS)
     result = run(tmp_path)
     assert result.exit_code == 1
@@ -110,3 +114,13 @@ def test_an_app_is_read_with_its_config_and_what_its_source_calls(
         {"ERRTRACK_MAX_BREADCRUMBS": "7"},
         {"ERRTRACK_BEFORE_SEND": "clean"},
     ]
+
+
+def test_the_doctor_names_settings_that_nobody_reads(make_app: MakeApp) -> None:
+    doctor = ["errtrack", "doctor"]
+    told = make_app().test_cli_runner().invoke(args=doctor).output
+    assert "migrate-config" not in told
+    app = make_app({"SENTRY_DSN": "https://geheim@sentry.example/7"})
+    told = app.test_cli_runner().invoke(args=doctor).output
+    assert "SENTRY_DSN: settings that Flask-ErrTrack does not read" in told
+    assert "`flask errtrack migrate-config`" in told and "geheim" not in told

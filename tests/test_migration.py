@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,7 +41,7 @@ def of_config(**config: Any) -> list[Change]:
 
 
 def of_source(text: str, **options: Any) -> list[Change]:
-    return changes_of(settings_of_source(text, "shop.py", **options))
+    return changes_of(settings_of_source(text.encode(), "shop.py", **options))
 
 
 def of_environ(**environ: str) -> list[Change]:
@@ -419,6 +420,10 @@ def test_only_the_apps_own_files_are_read(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     (tmp_path / "venv/pyvenv.cfg").touch()
     (tmp_path / "readme.txt").touch()
+    (tmp_path / "folder.py").mkdir()
+    if hasattr(os, "mkfifo"):
+        # To read it would wait for ever.
+        os.mkfifo(tmp_path / "pipe.py")
     found = [path.relative_to(tmp_path).as_posix() for path in source_files(tmp_path)]
     assert found == ["a.py", "b/c.py"]
 
@@ -446,6 +451,30 @@ def test_keys_and_passwords_are_printed_only_when_asked_for() -> None:
     assert shown.count(DSN) == 3 and "http://ada:geheim@proxy" in shown
     # Nothing of ours would take it.
     assert "SENTRY_AUTH_TOKEN" in shown and shown.count("geheim") == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "shown"),
+    [
+        ("os.environ['SENTRY_DSN']", "os.environ['SENTRY_DSN']"),
+        ("f'https://{KEY}@sentry.example/7'", "f'https://{KEY}***'"),
+        ("'https://%s@h/7' % 'geheim'", "'https://***@h/7' % '***'"),
+        ("'https://' + 'geheim' + '@h/7'", "'https://' + '***' + '***'"),
+        ("getenv('DSN', 'https://geheim@h/7')", "getenv('DSN', 'https://***@h/7')"),
+    ],
+    ids=range(5),
+)
+def test_an_expression_shows_no_key_either(code: str, shown: str) -> None:
+    changes = of_source(f"SENTRY_DSN = {code}\n")
+    text = as_python(changes, with_secrets=False)
+    assert f"ERRTRACK_DSN = {shown}" in text.splitlines()
+    text = as_python(changes, with_secrets=True)
+    assert f"ERRTRACK_DSN = {ast.unparse(ast.parse(code))}" in text.splitlines()
+
+
+def test_the_dict_of_raven_wins_as_it_did() -> None:
+    changes = of_config(SENTRY_CONFIG={"release": "b"}, SENTRY_RELEASE="a")
+    assert merged(changes) == {"release": "b"}
 
 
 def test_the_environment_stays_the_environment() -> None:

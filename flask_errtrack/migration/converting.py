@@ -21,7 +21,16 @@ from ..words import one_line
 from .from_raven import RAVEN, SENTRY
 from .from_sentry_sdk import CALLS, SENTRY_SDK
 from .reading import ENVIRONMENT, Setting
-from .rules import Code, Outcome, Rule, code_of, is_known, without_credentials
+from .rules import (
+    Call,
+    Code,
+    Outcome,
+    Rule,
+    code_of,
+    is_known,
+    without_credentials,
+    without_texts,
+)
 
 _FIELDS = {field.name: field for field in dataclasses.fields(Config)}
 _UNKNOWN = Rule("", "Neither raven nor sentry-sdk reads it: see where the app does.")
@@ -74,7 +83,8 @@ def _change_of(setting: Setting) -> Change:
 
 
 def _as_plain(note: str) -> str:
-    return _PAGE.sub(r"docs/\1.rst", note).replace("``", "`")
+    note = _PAGE.sub(r"docs/\1.rst", note).replace("``", "`")
+    return without_credentials(note)
 
 
 def _rule_of(setting: Setting) -> Rule:
@@ -96,7 +106,8 @@ def _rule_of(setting: Setting) -> Rule:
 def merged(changes: Iterable[Change]) -> dict[str, Any]:
     """Return the options of one section; dicts and lists for one option are joined."""
     made: dict[str, Any] = {}
-    for change in changes:
+    # What raven finds in its dict wins over what stands alone.
+    for change in sorted(changes, key=lambda one: "[" in one.setting.name):
         for name, value in change.options.items():
             before = made.get(name)
             if isinstance(before, dict) and isinstance(value, dict):
@@ -131,7 +142,7 @@ def as_rows(changes: Iterable[Change], *, with_secrets: bool) -> list[dict[str, 
             "line": change.setting.line or None,
             "old": change.setting.name,
             "new": {
-                f"{PREFIX}{name.upper()}": _text_of(value, with_secrets)
+                f"{PREFIX}{name.upper()}": _text_of(name, value, with_secrets)
                 for name, value in change.options.items()
             },
             "notes": list(change.notes),
@@ -165,7 +176,7 @@ def _section_lines(
     changes: list[Change], is_environment: bool, with_secrets: bool
 ) -> Iterator[str]:
     for name, value in merged(changes).items():
-        text = _text_of(value, with_secrets)
+        text = _text_of(name, value, with_secrets)
         if is_environment and name in ENVIRON_OPTIONS:
             plain = value if with_secrets else without_credentials(str(value))
             yield f"# {PREFIX}{name.upper()}={one_line(str(plain))}"
@@ -192,8 +203,12 @@ def _comment(text: str, hanging: str = "") -> str:
     )
 
 
-def _text_of(value: Any, with_secrets: bool) -> str:
-    return code_of(value if with_secrets else _shown(value))
+def _text_of(name: str, value: Any, with_secrets: bool) -> str:
+    if with_secrets:
+        return code_of(value)
+    if isinstance(value, Code | Call) and _FIELDS[name].metadata["confidential"]:
+        return without_texts(value.text)
+    return code_of(_shown(value))
 
 
 def _shown(value: Any) -> Any:

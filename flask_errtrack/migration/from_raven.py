@@ -85,7 +85,7 @@ def _ignored(value: Any) -> Outcome:
 
 def _processors(value: Any) -> Outcome:
     if value is None or isinstance(value, Code):
-        return Outcome() if value is None else by_hand("before_send", value, "")
+        return Outcome() if value is None else by_hand("before_send", "rewrite them")
     made = Outcome()
     for one in value:
         name = one.rpartition(".")[2] if isinstance(one, str) else code_of(one)

@@ -71,7 +71,7 @@ def _scrubber(value: Any) -> Outcome:
     if isinstance(value, Call) and names is None:
         return Outcome()
     if not isinstance(names, list):
-        return by_hand("scrub_keys", value, "name what should be redacted, too")
+        return by_hand("scrub_keys", "name what should be redacted, too")
     texts = [name for name in names if isinstance(name, str)]
     more = [name for name in texts if not is_secret_name(name)]
     made = Outcome({"scrub_keys": more} if more else {})
@@ -131,7 +131,7 @@ SENTRY_SDK: dict[str, Rule] = {
     "error_sampler": Rule(
         "sample_rate",
         "A callable of the hint alone: there is no event yet.",
-        lambda value: by_hand("sample_rate", value, "the callable gets the hint only"),
+        lambda value: by_hand("sample_rate", "the callable gets the hint only"),
     ),
     "ignore_errors": Rule("ignore_exceptions", "Subclasses count for names, too."),
     "before_send": Rule(
@@ -158,7 +158,7 @@ SENTRY_SDK: dict[str, Rule] = {
         lambda value: (
             Outcome()
             if value is None
-            else by_hand("send_default_pii", value, "other words for the same")
+            else by_hand("send_default_pii", "it says the same in other words")
         ),
     ),
     "event_scrubber": Rule(
@@ -192,7 +192,7 @@ SENTRY_SDK: dict[str, Rule] = {
         lambda value: (
             Outcome()
             if value is None
-            else by_hand("transport", value, "an object with send(envelope)")
+            else by_hand("transport", "an object with send(envelope)")
         ),
     ),
     "shutdown_timeout": Rule("shutdown_timeout_seconds"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from .rules import Call, Code
 
 ENVIRONMENT = "the environment"
 _PREFIXES = ("SENTRY_", "RAVEN_")
+_HINT = re.compile(b"(?i)sentry|raven")
 # Other people's code.
 _FOREIGN_FOLDERS = {"node_modules", "site-packages", "__pycache__", "build", "dist"}
 
@@ -66,11 +68,12 @@ def source_files(path: Path) -> Iterator[Path]:
             and name not in _FOREIGN_FOLDERS
             and not Path(folder, name, "pyvenv.cfg").exists()
         )
-        yield from (Path(folder, name) for name in sorted(files) if name[-3:] == ".py")
+        paths = (Path(folder, name) for name in sorted(files) if name[-3:] == ".py")
+        yield from (path for path in paths if path.is_file())
 
 
 def settings_of_source(
-    text: str | bytes, place: str, *, calls_only: bool = False
+    text: bytes, place: str, *, calls_only: bool = False
 ) -> list[Setting]:
     """Return the old settings that Python source sets.
 
@@ -80,7 +83,9 @@ def settings_of_source(
     :raises SyntaxError, ValueError: it is no Python source.
     """
     reader = _Reader(place, calls_only)
-    reader.visit(ast.parse(text))
+    # Most files of a folder have nothing to do with it.
+    if _HINT.search(text):
+        reader.visit(ast.parse(text, place))
     return reader.found
 
 

@@ -5,13 +5,16 @@ Knows no setting by name, and nothing of where settings are found.
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-# The part of a URL that holds keys and passwords.
-_CREDENTIALS = re.compile(r"(?<=://)[^\s/@'\"]+(?=@)")
+# The part of a URL that holds keys and passwords, unless it is made of placeholders.
+_CREDENTIALS = re.compile(r"(?<=://)(?!\{\w+\}(?::\{\w+\})?@)[^\s/@'\"]+(?=@)")
+# Such a text in a call is the name of a variable: os.environ["SENTRY_DSN"].
+_VARIABLE = re.compile("[A-Z][A-Z0-9_]*")
 
 
 @dataclass(frozen=True)
@@ -100,9 +103,26 @@ def without_credentials(text: str) -> str:
     return _CREDENTIALS.sub("***", text)
 
 
-def by_hand(new: str, value: Any, why: str) -> Outcome:
+def without_texts(code: str) -> str:
+    """Return Python text in which no text is left that could be a secret."""
+    tree = ast.parse(code, mode="eval")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
+            node.value = _without_secret(node.value)
+    return ast.unparse(tree)
+
+
+def _without_secret(text: str | bytes) -> str:
+    if isinstance(text, bytes):
+        return "***"
+    if "://" in text:
+        return without_credentials(text)
+    return text if _VARIABLE.fullmatch(text) else "***"
+
+
+def by_hand(new: str, why: str) -> Outcome:
     """Return an outcome for a value that only a person can convert."""
-    return Outcome({}, [f"Set ``{new}`` by hand: {why} (it was {code_of(value)})."])
+    return Outcome({}, [f"Set ``{new}`` by hand: {why}."])
 
 
 def only_false(options: dict[str, Any]) -> Callable[[Any], Outcome]:
