@@ -80,7 +80,11 @@ class Host:
         error: BaseException | None = None,
     ) -> set[str]:
         """Return secrets to look for; the event gets a note if some are not known."""
-        return set()
+        secrets: set[str] = set()
+        if request is not None:
+            find = partial(secrets_of_request, request, config.send_default_pii)
+            attempt(event, "request.secrets", lambda: secrets.update(find()))
+        return secrets
 
     def describe(
         self,
@@ -90,6 +94,9 @@ class Host:
         error: BaseException | None = None,
     ) -> None:
         """Add what is known of the running work."""
+        if request is not None:
+            describe_request(event, request, config)
+            describe_user(event, request, config)
 
     def show_event_id(self, event_id: str | None) -> None:
         """Let the app see the id of the event that tells most about its work."""
@@ -153,14 +160,11 @@ class FlaskHost(Host):
         error: BaseException | None = None,
     ) -> set[str]:
         """Return the secrets of the app's settings, of the request or command."""
-        secrets: set[str] = set()
+        request = self._request_or_current(request)
+        secrets = super().secrets(event, request, config)
         settings = dict(self.app.config)
         attempt(event, "secrets", lambda: secrets.update(secrets_of_settings(settings)))
-        request = self._request_or_current(request)
-        if request is not None:
-            find = partial(secrets_of_request, request, config.send_default_pii)
-            attempt(event, "request.secrets", lambda: secrets.update(find()))
-        elif (command := command_of(error)) is not None:
+        if request is None and (command := command_of(error)) is not None:
             find = partial(secrets_of_command, command)
             attempt(event, "command.secrets", lambda: secrets.update(find()))
         return secrets
@@ -174,11 +178,10 @@ class FlaskHost(Host):
     ) -> None:
         """Add request, user and command."""
         request = self._request_or_current(request)
-        if request is not None:
-            describe_request(event, request, config)
-            describe_user(event, request, config)
+        super().describe(event, request, config)
         # A worker is a command, too, and what a task of its queue does is not.
-        elif event.get("transaction_info") != {"source": "task"}:
+        is_task = event.get("transaction_info") == {"source": "task"}
+        if request is None and not is_task:
             command = command_of(error)
             if command is not None:
                 attempt(event, "command", partial(describe_command, event, command))

@@ -52,6 +52,7 @@ class Pipeline:
                 update = partial(scope.update, **{name: value})
                 attempt(event, f"argument {name}", update)
         event = scope.apply(event)
+        request = scope.request if request is None else request
         error = hint.get("exception")
         secrets = self._host.secrets(event, request, self._config, error)
         self._host.describe(event, request, self._config, error)

@@ -1,4 +1,4 @@
-"""What Flask knows of the running request, for an event.
+"""What Flask, or an ASGI server, knows of the running request, for an event.
 
 Everything is what Flask sees: right behind ``ProxyFix``. Nothing is caused: no
 body is read that the app has not read, no user is loaded, no session is marked
@@ -15,7 +15,9 @@ from typing import Any, cast
 
 import flask
 from werkzeug.datastructures import MultiDict
+from werkzeug.sansio.request import Request
 
+from .asgi_request import AsgiRequest
 from .config import Config
 from .errors import guard, silence
 from .event import Event, User
@@ -51,13 +53,16 @@ PRIVATE_HEADERS = {
     *ADDRESS_HEADERS,
 }
 _LOGIN_KEY = "flask_errtrack.login"
+#: A request of Flask, or what is known of any other.
+AnyRequest = flask.Request | AsgiRequest
 BODY_SIZES_BYTES = {"never": 0, "small": 1_000, "medium": 10_000, "always": 1_000_000}
 
 
-def describe_request(event: Event, request: flask.Request, config: Config) -> None:
+def describe_request(event: Event, request: AnyRequest, config: Config) -> None:
     """Add the request to an event; a part that fails leaves a note instead."""
     made: dict[str, Any] = {}
-    facts: dict[str, Any] = {"type": "flask"}
+    kind = "asgi" if isinstance(request, AsgiRequest) else "flask"
+    facts: dict[str, Any] = {"type": kind}
     parts: list[tuple[str, Callable[[], Any]]] = [
         ("method", lambda: made.update(method=request.method)),
         ("url", lambda: made.update(url=request.base_url)),
@@ -72,10 +77,10 @@ def describe_request(event: Event, request: flask.Request, config: Config) -> No
     for name, add in parts:
         attempt(event, f"request.{name}", add)
     event["request"] = cast("Any", made)
-    event.setdefault("contexts", {})["flask"] = facts
+    event.setdefault("contexts", {})[kind] = facts
 
 
-def describe_user(event: Event, request: flask.Request, config: Config) -> None:
+def describe_user(event: Event, request: AnyRequest, config: Config) -> None:
     """Add the user of the request to an event, unless it has one."""
     if "user" not in event:
         user = User()
@@ -95,7 +100,7 @@ def keep_login(request: flask.Request) -> None:
     request.environ[_LOGIN_KEY] = _login(request)
 
 
-def secrets_of_request(request: flask.Request, with_address: bool) -> set[str]:
+def secrets_of_request(request: Request, with_address: bool) -> set[str]:
     """Return the request's own credentials, to be redacted wherever they occur.
 
     :param with_address: False adds the address of the client.
@@ -112,7 +117,7 @@ def secrets_of_request(request: flask.Request, with_address: bool) -> set[str]:
     return {value for value in found if value}
 
 
-def _addresses(request: flask.Request) -> set[str]:
+def _addresses(request: Request) -> set[str]:
     headers = (request.headers.get(name, "") for name in ADDRESS_HEADERS)
     found = {one.strip() for header in headers for one in header.split(",")}
     return found | {request.remote_addr or ""}
@@ -129,12 +134,12 @@ def person_of() -> tuple[str, str]:
     return name, email if isinstance(email, str) else ""
 
 
-def _query_string(request: flask.Request) -> dict[str, str]:
+def _query_string(request: Request) -> dict[str, str]:
     query = request.query_string.decode("utf-8", "replace")
     return {"query_string": query} if query else {}
 
 
-def _headers(request: flask.Request, config: Config) -> list[list[str]]:
+def _headers(request: Request, config: Config) -> list[list[str]]:
     return [
         [name, value]
         for name, value in request.headers
@@ -144,13 +149,13 @@ def _headers(request: flask.Request, config: Config) -> list[list[str]]:
     ]
 
 
-def _address(request: flask.Request) -> dict[str, Any]:
+def _address(request: Request) -> dict[str, Any]:
     address = request.remote_addr
     return {"env": {"REMOTE_ADDR": address}} if address else {}
 
 
 def _add_route(
-    event: Event, facts: dict[str, Any], request: flask.Request, config: Config
+    event: Event, facts: dict[str, Any], request: AnyRequest, config: Config
 ) -> None:
     rule = request.url_rule
     if rule is not None:
@@ -171,8 +176,11 @@ def _add_route(
 
 
 def _add_body(
-    made: dict[str, Any], facts: dict[str, Any], request: flask.Request, config: Config
+    made: dict[str, Any], facts: dict[str, Any], request: AnyRequest, config: Config
 ) -> None:
+    if isinstance(request, AsgiRequest):
+        # The framework has it, if anybody has.
+        return
     limit = config.max_request_body_size
     limit = BODY_SIZES_BYTES[limit] if isinstance(limit, str) else limit
     if not limit or request.method in ("GET", "HEAD", "OPTIONS"):
@@ -221,7 +229,7 @@ def _one_or_all(values: list[Any]) -> Any:
     return values[0] if len(values) == 1 else values
 
 
-def _ask(user: User, request: flask.Request, config: Config) -> None:
+def _ask(user: User, request: AnyRequest, config: Config) -> None:
     assert config.user_callback is not None
     # What it captures would ask it again.
     with silence():
@@ -231,13 +239,13 @@ def _ask(user: User, request: flask.Request, config: Config) -> None:
 
 
 def _add_login_user(
-    event: Event, user: User, request: flask.Request, config: Config
+    event: Event, user: User, request: AnyRequest, config: Config
 ) -> None:
     loaded, stored_id = _login(request)
     if loaded is None and stored_id is None:
         return
     is_authenticated = _truth_of(loaded, "is_authenticated", True)
-    is_anonymous = _truth_of(loaded, "is_anonymous", False)
+    is_anonymous = _truth_of(loaded, "is_anonymous", not is_authenticated)
     if is_authenticated and not is_anonymous:
         user_id = user_id_of(loaded) if stored_id is None else stored_id
         if user_id is not None:
@@ -266,8 +274,10 @@ def _add_user_attribute(user: User, loaded: Any, name: str) -> None:
         user["data"][name] = Serializer(DATA_LIMITS)(value)
 
 
-def _login(request: flask.Request) -> tuple[Any, Any]:
-    """The user that Flask-Login has loaded in a request, and the id in its session."""
+def _login(request: AnyRequest) -> tuple[Any, Any]:
+    """The user that is loaded in a request, and the id in Flask-Login's session."""
+    if isinstance(request, AsgiRequest):
+        return request.user, None
     context = request_context()
     if context is None or context.request is not request:
         kept: tuple[Any, Any] = request.environ.get(_LOGIN_KEY, (None, None))
@@ -287,7 +297,12 @@ def user_id_of(user: Any) -> Any:
         # The primary key as the object was loaded; asking it might query.
         key = getattr(state, "key", None)
         return key[1][0] if key else user.__dict__.get("id")
-    return user.get_id()
+    if hasattr(user, "get_id"):
+        return user.get_id()
+    # Starlette's users have this; those of an app need not.
+    with contextlib.suppress(AttributeError, NotImplementedError):
+        return user.identity
+    return None
 
 
 def _truth_of(user: Any, name: str, default: bool) -> bool:

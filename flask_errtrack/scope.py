@@ -28,6 +28,8 @@ class Scope:
         self.work = work or Work()
         #: What it was for has ended, wherever that was; it is current no more.
         self.is_over = False
+        #: The request that is answered, where its host does not know it.
+        self.request: Any = None
         # Empty: nobody, and None: not said.
         self._user: User | None = None
         self._tags: dict[str, str] = {}
