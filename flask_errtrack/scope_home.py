@@ -177,7 +177,8 @@ class ScopeHome:
                 yield scope
             finally:
                 scope.work.ends = False
-                scope.is_over = True
+                # What a request has started may go on, and is still about it.
+                scope.is_over = not is_shared
 
     def outer_work(self) -> Work | None:
         """Return the work outside of any app context in which the code runs."""

@@ -348,6 +348,29 @@ def test_tasks_and_threads_of_a_request_have_its_scope(
     assert event["user"] == {"id": "17"}
 
 
+def test_a_task_that_outlives_its_request_still_tells_of_it(
+    tracked: Client, sent: MemoryTransport
+) -> None:
+    late: list[asyncio.Task[None]] = []
+
+    async def work() -> None:
+        await asyncio.sleep(0)
+        logging.getLogger("shop").error("too late")
+
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        tracked.set_tag("of", "the request")
+        late.append(asyncio.create_task(work()))
+
+    async def serve() -> None:
+        await get(ErrTrackMiddleware(app, tracked), "/order")
+        await late[0]
+
+    asyncio.run(serve())
+    (event,) = sent.events
+    assert event["tags"] == {"of": "the request"}
+    assert event["transaction"] == "/order"
+
+
 def test_tasks_that_push_a_scope_keep_it_apart(
     tracked: Client, sent: MemoryTransport
 ) -> None:
