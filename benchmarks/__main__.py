@@ -19,7 +19,7 @@ from statistics import median, quantiles
 
 from flask_errtrack.transports import BackgroundTransport
 
-from . import delivery, tracker
+from . import breadcrumbs, delivery, tracker
 from .shop import Row, Shop, added, in_turns, quiet_log
 
 #: In fewer events not every page that is measured has something to show.
@@ -137,6 +137,7 @@ def _size(text: str) -> int:
 
 PARTS: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
     "app": lambda given: measure(given.errors, given.rounds),
+    "breadcrumbs": lambda given: breadcrumbs.measure(given.rounds),
     "delivery": lambda given: delivery.measure(given.errors, given.rounds),
     "tracker": lambda given: tracker.measure(
         given.errors,
@@ -175,7 +176,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     print(f"Python {sys.version.split()[0]}, {os.cpu_count()} cores")
-    show: Callable[..., str] = "{:<40} {:>12}   {}".format
+    show: Callable[..., str] = "{:<48} {:>12}   {}".format
     for name, part in PARTS.items():
         if arguments.part in (None, name):
             for row in part(arguments):

@@ -7,6 +7,9 @@ from typing import Any
 
 from flask import Flask, render_template
 
+from flask_errtrack.contrib.signals import watch_logins, watch_templates
+from flask_errtrack.contrib.sqlalchemy import watch_engine
+
 from . import auth, jobs, models, views
 from .extensions import db, errtrack, login_manager
 
@@ -34,6 +37,10 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.cli.add_command(jobs.clear_todos)
     with app.app_context():
         models.create_database()
+        # What happened before an error: each line is one more thing to see.
+        watch_engine(db.engine, errtrack)
+    watch_templates(app, errtrack)
+    watch_logins(app, errtrack)
     return app
 
 

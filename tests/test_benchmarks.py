@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks import pages, storing
+from benchmarks import breadcrumbs, pages, storing
 from benchmarks.load import sample_events
 
 
@@ -30,3 +30,9 @@ def test_pages_are_measured_also_while_events_are_stored(tmp_path: Path) -> None
     assert told["400: issue list"].endswith(" ms")
     assert told["400: issue list, storing"].endswith(" ms")
     assert told["400: stored"].endswith("/s")
+
+
+def test_what_breadcrumbs_add_is_measured_for_each_library() -> None:
+    found = {name: value for name, value, _ in breadcrumbs.measure(rounds=2)}
+    assert len(found) == 5
+    assert all(value.endswith(" µs") for value in found.values())
