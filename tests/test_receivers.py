@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -234,6 +235,25 @@ def test_check_ins_arrive(client: Client, receiver: Spotlight) -> None:
     last = receiver.received("check_in", check_in_id=started, status="ok")
     assert first["monitor_config"] == config
     assert math.isclose(last["duration"], 1.5)
+
+
+def test_the_runs_of_a_job_arrive_and_name_the_event_of_their_failure(
+    client: Client, receiver: Spotlight
+) -> None:
+    monitor = client.monitor("nightly", schedule="@daily", timezone="Europe/Berlin")
+    with monitor:
+        pass
+    with suppress(KeyError), monitor:
+        price_of(7)
+    good = receiver.received("check_in", monitor_slug="nightly", status="ok")
+    begun = receiver.received("check_in", check_in_id=good["check_in_id"])
+    assert (begun["status"], begun["monitor_config"]["timezone"]) == (
+        "in_progress",
+        "Europe/Berlin",
+    )
+    bad = receiver.received("check_in", monitor_slug="nightly", status="error")
+    event = receiver.received("event", transaction="nightly")
+    assert event["contexts"]["monitor"]["check_in_id"] == bad["check_in_id"]
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br"])
