@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 import sentry_sdk
 import sentry_sdk.crons
 import sentry_sdk.integrations.logging
+from asgi.calls import get
 from browser import served
 from clients.test_clients import PROGRAMS, WAIT_SECONDS, old_client
 from pages_of_docs import block_of, page, rows_of
@@ -22,10 +24,12 @@ from tracker.ingest.site import Site
 from tracker.stores import Clock, stored
 
 from flask_errtrack import Client, ErrTrack, Scope
+from flask_errtrack.asgi import ErrTrackMiddleware
 from flask_errtrack.config import Config
 from flask_errtrack.migration.from_raven import RAVEN, SENTRY
 from flask_errtrack.migration.from_sentry_sdk import SENTRY_SDK
 from flask_errtrack.migration.rules import Rule, rules_as_rst
+from flask_errtrack.testing import assert_captured, capture_events
 from flask_errtrack.tracker.store import Store
 
 ROOT = Path(__file__).parent.parent
@@ -118,6 +122,32 @@ def test_an_app_tells_the_same_before_and_after(
     for one in (before, after):
         event_id = one.events[0]["event_id"]
         assert one.answers[:2] == [f"500 Mention {event_id}", "500"]
+
+
+@pytest.fixture
+def asgi_app() -> Iterator[tuple[Any, Client]]:
+    """The app of the page for who comes from sentry-asgi, and its client."""
+    found: dict[str, Any] = {"__name__": "shop"}
+    exec(block_of("from_sentry_asgi", "After"), found)
+    yield found["app"], found["client"]
+    found["client"].close()
+
+
+def test_an_asgi_app_tells_of_its_errors(asgi_app: tuple[Any, Client]) -> None:
+    app, client = asgi_app
+    with capture_events(client) as events:
+        call = asyncio.run(get(app, "/price/book"))
+    event = assert_captured(events, KeyError, transaction="shop.price")
+    assert isinstance(call.error, KeyError)
+    assert call.event_id == event["event_id"]
+
+
+def test_an_asgi_app_can_take_the_middleware_in(asgi_app: tuple[Any, Client]) -> None:
+    app, client = asgi_app
+    app.app.add_middleware(ErrTrackMiddleware, errtrack=client)
+    with capture_events(client) as events:
+        asyncio.run(get(app.app, "/price/book"))
+    assert_captured(events, KeyError)
 
 
 @pytest.mark.parametrize(
