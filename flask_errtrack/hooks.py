@@ -203,9 +203,11 @@ class AppHooks:
         self._client.end_work()
 
     def _tear_down_context(self, error: BaseException | None) -> None:
+        if self._client.is_in_work():
+            # Who began that work tells of its errors, and when it ends.
+            return
         error = error_of_command() if error is None else error
-        is_told = isinstance(error, BrokenPipeError) and is_reader_gone()
-        if not is_told and not self._client.is_in_work():
+        if not (isinstance(error, BrokenPipeError) and is_reader_gone()):
             self._see_end(error)
         self._client.end_work()
 

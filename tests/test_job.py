@@ -165,6 +165,19 @@ def test_log_then_raise_is_the_raise(
     assert "logger" not in event
 
 
+def test_log_then_raise_is_the_raise_past_the_end_of_an_app_context(
+    app: Flask, sent: MemoryTransport, errtrack: ErrTrack
+) -> None:
+    with suppress(Broken), errtrack.job("import-orders"), app.app_context():
+        try:
+            fail()
+        except Broken:
+            logger.exception("importing failed")
+            raise
+    (event,) = sent.events
+    assert event["exception"]["values"][-1]["mechanism"]["type"] == "job"
+
+
 def _raise_from(error: Exception) -> None:
     raise LookupError("no order") from error
 
