@@ -47,6 +47,10 @@ class Host:
     app: Flask | None = None
     packages: Sequence[str] = ()
 
+    def __init__(self) -> None:
+        #: Log records (logger, template) that repeat what an integration reports.
+        self.echoes: set[tuple[str, str]] = set()
+
     @property
     def root_path(self) -> str:
         """The folder in which the program runs."""
@@ -106,6 +110,7 @@ class FlaskHost(Host):
     """A Flask app as its client sees it."""
 
     def __init__(self, app: Flask) -> None:
+        super().__init__()
         self.app: Flask = app
         name = app.import_name.partition(".")[0]
         self.packages = () if name == "__main__" else (name,)

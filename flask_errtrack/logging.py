@@ -137,6 +137,8 @@ class _Reader:
 
 
 def _capture(client: LoggingClient, record: logging.LogRecord) -> str | None:
+    if (record.name, safe_text(record.msg)) in client.host.echoes:
+        return None
     given: dict[str, Any] = {
         "level": level_of(record.levelno),
         "extra": _extra(record),

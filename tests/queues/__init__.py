@@ -1,0 +1,1 @@
+"""Workers of task queues: real ones, with a real Redis server."""
