@@ -12,6 +12,7 @@ from .models import Todo
 
 @click.command("clear-todos")
 @with_appcontext
+@errtrack.monitor("clear-todos", schedule="0 3 * * *", max_runtime_minutes=5)
 def clear_todos() -> None:
     """Delete finished todos that are past their due date."""
     deleted = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -9,14 +10,16 @@ import time
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
-from re import sub
+from textwrap import dedent
 
+import click
 import pytest
 from flask import Flask
 from places import Broken, fail
 
 from flask_errtrack import ErrTrack
 from flask_errtrack.tracker.store import Store
+from flask_errtrack.transports import MemoryTransport
 
 PROGRAM = """
 import sys
@@ -38,16 +41,11 @@ FlaskGroup(create_app=lambda: app).main(["restock"])
 
 
 @pytest.fixture
-def errtrack() -> ErrTrack:
-    return ErrTrack(dashboard_access=lambda: True)
-
-
-@pytest.fixture
 def shop(tmp_path: Path, errtrack: ErrTrack) -> Iterator[Flask]:
     """An app with a tracker of its own, in the folder of the program."""
     app = Flask("shop", instance_path=str(tmp_path))
     app.secret_key = "the-secret-key-of-the-tests"
-    errtrack.init_app(app)
+    errtrack.init_app(app, dashboard_access=lambda: True)
     yield app
     with app.app_context():
         errtrack.close()
@@ -57,7 +55,7 @@ def read(app: Flask, path: str) -> str:
     """Return the words of a page of the dashboard."""
     response = app.test_client().get(f"/errtrack{path}")
     assert response.status_code == 200
-    return " ".join(unescape(sub("<[^>]+>", " ", response.text)).split())
+    return " ".join(unescape(re.sub("<[^>]+>", " ", response.text)).split())
 
 
 def test_a_job_is_watched_from_its_decorator_to_the_page(
@@ -114,3 +112,49 @@ def after_delivery(app: Flask, errtrack: ErrTrack) -> str:
     with app.app_context():
         assert errtrack.flush(60)
     return read(app, "/monitors")
+
+
+def code_of(page: str) -> list[str]:
+    """Return the blocks of Python on a page of the docs."""
+    text = (Path(__file__).parent.parent / "docs" / page).read_text()
+    found = re.findall(r"\.\. code-block:: python\n\n((?:    .*\n|\n)+)", text)
+    return [dedent(block) for block in found]
+
+
+def test_the_code_about_monitors_works_as_it_stands(
+    app: Flask, errtrack: ErrTrack, sent: MemoryTransport
+) -> None:
+    for block in code_of("monitors.rst"):
+        exec(block, {"app": app, "errtrack": errtrack})
+    assert app.test_cli_runner().invoke(args=["send-report"]).exit_code == 0
+    told = [item.json() for envelope in sent.envelopes for item in envelope.items]
+    assert [(one["monitor_slug"], one["status"]) for one in told] == [
+        ("sync", "in_progress"),
+        ("sync", "ok"),
+        ("backup", "ok"),
+        ("import", "in_progress"),
+        ("import", "ok"),
+        ("nightly-report", "in_progress"),
+        ("nightly-report", "ok"),
+    ]
+
+
+def test_the_code_about_commands_works_as_it_stands(
+    app: Flask, errtrack: ErrTrack, sent: MemoryTransport
+) -> None:
+    for block in code_of("commands.rst"):
+        body = block.replace("    ...", '    raise ValueError("no " + api_token)')
+        exec(body, {"app": app, "errtrack": errtrack, "click": click})
+    page = (Path(__file__).parent.parent / "docs/commands.rst").read_text()
+    typed = re.findall(r"\$ flask (restock.*)", page)[0].split()
+    assert app.test_cli_runner().invoke(args=typed).exit_code == 1
+    assert app.test_cli_runner().invoke(args=["resend", "17"]).exit_code == 0
+    failed, message = sent.events
+    assert failed["transaction"] == "restock"
+    assert failed["contexts"]["command"]["params"] == {
+        "count": 3,
+        "api_token": "[redacted]",
+        "shelf": "top",
+    }
+    assert "vault-7741-x" not in str(failed)
+    assert (message["transaction"], message["tags"]) == ("resend", {"order": "17"})
