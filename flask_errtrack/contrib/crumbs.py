@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ..api import ScopeApi
-from ..errors import ConfigError, SeveralApps, is_own_work
+from ..errors import ConfigError, SeveralApps, guard, is_own_work
 from ..event import Breadcrumb, Level, timestamp_now
 from ..serialize import cut, safe_text
 
@@ -46,10 +45,9 @@ def client_at_work(errtrack: ErrTrack | Client) -> Client | None:
     """
     if is_own_work():
         return None
-    try:
+    with guard("looking for whoever is at work"), suppress(SeveralApps):
         return errtrack.client
-    except SeveralApps:
-        return None
+    return None
 
 
 def milliseconds(seconds: float) -> float:
@@ -93,7 +91,6 @@ def leave_http(
     client.keep_breadcrumb(crumb, hint)
 
 
-@lru_cache(maxsize=256)
 def without_user(url: str) -> str:
     """Return a URL without the name and password that it may hold, cut."""
     if "@" in url:

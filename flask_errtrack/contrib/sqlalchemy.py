@@ -81,10 +81,9 @@ class _Watcher:
         self._engine = engine
         self._wants_parameters = parameters and not engine.hide_parameters
         self._slow_ms = slow_seconds * 1e3
-        self._place = {"dialect": engine.dialect.name}
-        if engine.url.database:
-            # Of a file the name is enough.
-            self._place["database"] = PurePath(engine.url.database).name
+        # Of a file the name is enough.
+        name = PurePath(engine.url.database or "").name
+        self._place = {"database": name or engine.dialect.name}
         self._listeners: dict[str, Callable[..., None]] = {
             "before_cursor_execute": self._begin,
             "after_cursor_execute": self._end,
@@ -151,7 +150,7 @@ class _Watcher:
             data = self._data(context, failed.parameters)
             # Its message may hold what somebody has written.
             data["error"] = type(failed.original_exception).__name__
-            return _crumb(failed.statement or "CONNECT", data, "error")
+            return _crumb(_what(failed), data, "error")
 
         client.keep_breadcrumb(crumb, {"exception_context": failed})
 
@@ -191,6 +190,14 @@ def _crumb(statement: str, data: dict[str, Any], level: Level) -> Breadcrumb:
         "message": cut(statement.strip(), MAX_STATEMENT_LENGTH),
         "data": data,
     }
+
+
+def _what(failed: ExceptionContext) -> str:
+    if failed.statement is not None:
+        return failed.statement
+    if failed.is_pre_ping:
+        return "PING"
+    return "CONNECT" if failed.connection is None else "without a statement"
 
 
 def _rows_of(cursor: Any, context: Any) -> int | None:

@@ -126,9 +126,11 @@ def asker(request: pytest.FixtureRequest) -> Iterator[Asker]:
 
 
 @pytest.fixture
-def tracker(sent: MemoryTransport) -> Client:
+def tracker(sent: MemoryTransport) -> Iterator[Client]:
     """A client without Flask."""
-    return Client(transport=sent)
+    made = Client(transport=sent)
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -225,6 +227,7 @@ def test_watched_twice_tells_once_and_stopped_no_more(
     stop()
     asker.send(f"http://{shop.address}", [Ask("/status/200")], list)
     assert len(told) == 1
+    tracker.close()
 
 
 def test_where_there_is_no_client_nothing_happens(
@@ -244,6 +247,7 @@ def test_the_hint_has_the_objects_of_the_library(
     )
     asker.watch(tracker)
     asker.send(f"http://{shop.address}", [Ask("/status/201"), Ask("/gone")], list)
+    tracker.close()
     answered, failed = hints
     assert answered["response"].status_code == 201
     assert answered["request"].method == "GET"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,8 +27,10 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.pool import StaticPool
+from tracker.stores import postgresql_url
 
 from flask_errtrack import Client, ConfigError, ErrTrack
 from flask_errtrack.contrib.sqlalchemy import MAX_STATEMENT_LENGTH, watch_engine
@@ -60,9 +63,11 @@ def engine() -> Iterator[Engine]:
 
 
 @pytest.fixture
-def client(sent: MemoryTransport) -> Client:
+def client(sent: MemoryTransport) -> Iterator[Client]:
     """A client without Flask."""
-    return Client(transport=sent)
+    made = Client(transport=sent)
+    yield made
+    made.close()
 
 
 def test_a_query_is_a_breadcrumb_without_its_parameters(
@@ -77,9 +82,9 @@ def test_a_query_is_a_breadcrumb_without_its_parameters(
     assert query["message"].split() == (
         "SELECT users.name FROM users WHERE users.name = ?".split()
     )
-    assert query["data"].keys() == {"duration_ms", "dialect"}
+    assert query["data"].keys() == {"duration_ms", "database"}
     assert 0 <= query["data"]["duration_ms"] < 10_000
-    assert query["data"]["dialect"] == "sqlite"
+    assert query["data"]["database"] == "sqlite"
     assert end["message"] == "ROLLBACK"
     assert "ada" not in str(query)
 
@@ -218,11 +223,28 @@ def test_a_database_that_is_away_is_told_of(
     (failed,) = crumbs_of(client, sent)
     assert failed["level"] == "error"
     assert failed["message"] == "CONNECT"
-    assert failed["data"] == {
-        "dialect": "sqlite",
-        "database": "shop.db",
-        "error": "OperationalError",
-    }
+    assert failed["data"] == {"database": "shop.db", "error": "OperationalError"}
+
+
+def test_a_commit_that_fails_is_told_of(
+    engine: Engine, client: Client, sent: MemoryTransport
+) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql("PRAGMA foreign_keys = ON")
+        connection.exec_driver_sql(
+            "CREATE TABLE todo (id INTEGER PRIMARY KEY, owner INTEGER"
+            " REFERENCES users DEFERRABLE INITIALLY DEFERRED)"
+        )
+    watch_engine(engine, client)
+    with engine.connect() as connection:
+        connection.execute(text("INSERT INTO todo (owner) VALUES (77)"))
+        with pytest.raises(exc.IntegrityError):
+            connection.commit()
+        connection.rollback()
+    _, commit, failed, *_ = crumbs_of(client, sent)
+    assert commit["message"] == "COMMIT"
+    assert failed["message"] == "without a statement"
+    assert failed["data"]["error"] == "IntegrityError"
 
 
 def test_a_long_statement_is_cut(
@@ -251,6 +273,7 @@ def test_the_hint_has_the_objects_of_sqlalchemy(
         connection.execute(text("SELECT 2"))
         connection.execute(text("WRONG"))
     assert lines_of(client, sent) == ["SELECT 2"]
+    client.close()
     assert seen[0][1]["execution_context"].statement == "SELECT 1"
     error = seen[2][1]["exception_context"].original_exception
     assert type(error).__name__ == "OperationalError"
@@ -287,6 +310,66 @@ def test_two_apps_that_share_an_engine_have_their_own_breadcrumbs(
         with app.app_context(), engine.connect() as connection:
             connection.execute(text(f"SELECT {number}"))
             assert lines_of(both[number], transports[number]) == [f"SELECT {number}"]
+
+
+def test_a_job_has_the_queries_of_its_own_only(
+    engine: Engine, app: Flask, errtrack: ErrTrack, sent: MemoryTransport
+) -> None:
+    watch_engine(engine, errtrack)
+    with app.app_context(), engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
+        with errtrack.job("nightly"):
+            connection.execute(text("SELECT 2"))
+            assert lines_of(errtrack, sent) == ["SELECT 2"]
+        assert lines_of(errtrack, sent) == ["SELECT 1"]
+
+
+def test_a_hook_that_asks_the_database_leaves_nothing(
+    engine: Engine, make_app: MakeApp, sent: MemoryTransport
+) -> None:
+    def count_users(crumb: Any, hint: Any) -> Any:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT count(*) FROM users"))
+        return crumb
+
+    errtrack = ErrTrack()
+    app = make_app(errtrack=errtrack, transport=sent, before_breadcrumb=count_users)
+    watch_engine(engine, errtrack)
+    with app.app_context(), engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
+        assert lines_of(errtrack, sent) == ["SELECT 1"]
+
+
+@pytest.mark.postgresql
+def test_an_async_engine_is_watched_and_its_tasks_do_not_mix(
+    client: Client, sent: MemoryTransport
+) -> None:
+    engine = create_async_engine(postgresql_url(), pool_size=10)
+    watch_engine(engine, client)
+
+    async def work(number: int) -> None:
+        with client.push_scope():
+            async with engine.connect() as connection:
+                for step in range(3):
+                    await connection.execute(text(f"SELECT {number}, {step}"))
+            lines = lines_of(client, sent)
+            assert lines == [*(f"SELECT {number}, {i}" for i in range(3)), "ROLLBACK"]
+
+    async def run() -> None:
+        async with engine.connect() as connection:
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(
+                    connection.execute(text("SELECT pg_sleep(60)")), 0.1
+                )
+        *_, cancelled = [
+            one for one in crumbs_of(client, sent) if one["level"] == "error"
+        ]
+        assert cancelled["data"]["error"] == "CancelledError"
+        client.scope.clear_breadcrumbs()
+        await asyncio.gather(*(work(number) for number in range(50)))
+        await engine.dispose()
+
+    asyncio.run(run())
 
 
 def test_where_there_is_no_client_nothing_happens(
