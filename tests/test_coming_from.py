@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import sentry_sdk.integrations.logging
 from asgi.calls import get
 from browser import served
 from clients.test_clients import PROGRAMS, WAIT_SECONDS, old_client
+from flask import Flask
 from pages_of_docs import block_of, page, rows_of
 from tracker.ingest.site import Site
 from tracker.stores import Clock, stored
@@ -26,6 +28,7 @@ from tracker.stores import Clock, stored
 from flask_errtrack import Client, ErrTrack, Scope
 from flask_errtrack.asgi import ErrTrackMiddleware
 from flask_errtrack.config import Config
+from flask_errtrack.event import Event
 from flask_errtrack.migration.from_raven import RAVEN, SENTRY
 from flask_errtrack.migration.from_sentry_sdk import SENTRY_SDK
 from flask_errtrack.migration.rules import Rule, rules_as_rst
@@ -122,6 +125,23 @@ def test_an_app_tells_the_same_before_and_after(
     for one in (before, after):
         event_id = one.events[0]["event_id"]
         assert one.answers[:2] == [f"500 Mention {event_id}", "500"]
+
+
+@pytest.mark.swallows_errors
+def test_arguments_that_only_raven_knew_cost_no_event(
+    app: Flask, errtrack: ErrTrack, events: Callable[[], list[Event]]
+) -> None:
+    try:
+        int("free")
+    except ValueError as error:
+        errtrack.captureException(exc_info=(ValueError, error, None), data={"a": 1})
+    of_raven: dict[str, Any] = {"level": logging.WARNING, "data": {"a": 1}}
+    errtrack.captureMessage("old", **of_raven, stack=True)
+    exception, message = events()
+    assert exception["exception"]["values"][0]["type"] == "ValueError"
+    noted = {note["name"] for note in exception["errors"]}
+    assert noted == {"argument exc_info", "argument data"}
+    assert message["level"] == "warning" and message["logentry"]["message"] == "old"
 
 
 @pytest.fixture
