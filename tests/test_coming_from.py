@@ -36,6 +36,8 @@ from flask_errtrack.testing import assert_captured, capture_events
 from flask_errtrack.tracker.store import Store
 
 ROOT = Path(__file__).parent.parent
+# "``name(…)`` of ``module``" in a table.
+_OF = re.compile(r"``(\w+)\([^`]*`` of ``([\w.]+)``")
 
 
 def _code(cell: str) -> list[str]:
@@ -195,7 +197,11 @@ NOW = {
     for cell in _code(row[1])
 }
 OLD = {
-    name: [cell for row in rows_of(name, "Calls") for cell in _code(row[0])]
+    name: [
+        cell
+        for row in rows_of(name, "Calls")
+        for cell in _code(_OF.sub(r"``\2.\1``", row[0]))
+    ]
     for name in ("from_raven", "from_sentry_sdk")
 }
 
