@@ -48,7 +48,7 @@ class Host:
     packages: Sequence[str] = ()
 
     def __init__(self) -> None:
-        #: Log records (logger, template) that repeat what an integration reports.
+        #: Log records (logger, template) that repeat what an integration tells better.
         self.echoes: set[tuple[str, str]] = set()
 
     @property

@@ -118,6 +118,8 @@ class _Reader:
         place = _records.place_of(client)
         event_id = None
         with guard("looking at a log record"), own_work():
+            if (record.name, safe_text(record.msg)) in client.host.echoes:
+                return None
             if is_event and (place == "inside" or place and _is_news(record)):
                 event_id = _capture(client, record)
             # What is outside of an app would be noted for as long as its thread lives.
@@ -137,8 +139,6 @@ class _Reader:
 
 
 def _capture(client: LoggingClient, record: logging.LogRecord) -> str | None:
-    if (record.name, safe_text(record.msg)) in client.host.echoes:
-        return None
     given: dict[str, Any] = {
         "level": level_of(record.levelno),
         "extra": _extra(record),

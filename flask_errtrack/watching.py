@@ -19,7 +19,7 @@ from .process import OfProcess
 class Host(Protocol):
     """What surrounds a client."""
 
-    #: Log records (logger, template) that repeat what is reported otherwise.
+    #: Log records (logger, template) that repeat what is told better otherwise.
     echoes: set[tuple[str, str]]
 
     @property

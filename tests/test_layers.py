@@ -123,7 +123,7 @@ def test_integrations_are_for_the_app_to_import_and_know_one_library_each() -> N
         assert found <= {module.rpartition(".")[2]}, module
 
 
-@pytest.mark.parametrize("library", ["celery"])
+@pytest.mark.parametrize("library", ["apscheduler", "celery", "rq"])
 def test_a_queue_is_for_its_own_integration(library: str) -> None:
     assert list(importers_of(library)) == [f"flask_errtrack.contrib.{library}"]
 

@@ -24,13 +24,16 @@ from ..client import Client
 from ..errors import ConfigError, guard, own_work
 from ..extension import ErrTrack
 from ..scope import Scope
+from ..work import was_met
 from .jobs import arguments_by_name, client_of
 
 _KEY = "errtrack"
 # By these a task says what becomes of it.
 _DECISIONS = (Ignore, Reject, Retry)
-# What Celery logs of a failure for which there is a signal, too.
+# What Celery logs of a failure for which there is a signal, too; and what tasks were
+# given, without names.
 _ECHOES = {
+    ("celery.worker.strategy", trace.LOG_RECEIVED),
     (trace.logger.name, trace.LOG_FAILURE.strip()),
     (trace.logger.name, trace.LOG_INTERNAL_ERROR.strip()),
     ("celery.worker.request", "Task handler raised error: %r"),
@@ -126,7 +129,7 @@ class _Tasks:
             error = (is_running and sys.exception()) or exception
             if client is None or _is_meant(sender, error):
                 return
-            if not is_running and self._is_told(task_id, error):
+            if not is_running and (was_met(error) or self._is_told(task_id, error)):
                 return
             facts = {"task_id": task_id, **_facts_of(sender)}
             facts["arguments"] = arguments_by_name(sender.run, args, kwargs)
@@ -167,8 +170,7 @@ class _Tasks:
             client.capture_exception(error, scope=run.scope, **how)
             return
         # In the main process, where the end of another one is told.
-        with client.push_scope() as scope:
-            scope.set_transaction(task.name, "task")
+        with client.work(task.name) as scope:
             client.capture_exception(error, scope=scope, **how)
 
     def _is_told(self, task_id: str, error: BaseException) -> bool:

@@ -18,7 +18,9 @@ TESTS = Path(__file__).parent.parent
 
 
 @contextlib.contextmanager
-def program(*words: str, log: Path, **environment: str) -> Iterator[None]:
+def program(
+    *words: str, log: Path, **environment: str
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a Python module; what it says is in ``log``. It is killed at the end."""
     path = os.pathsep.join([str(TESTS.parent), str(TESTS)])
     with log.open("w") as said:
@@ -29,7 +31,7 @@ def program(*words: str, log: Path, **environment: str) -> Iterator[None]:
             stderr=subprocess.STDOUT,
         )
     try:
-        yield
+        yield process
     finally:
         process.kill()
         with process:
