@@ -226,13 +226,13 @@ class Client(ScopeApi):
             event["event_id"] = event_id or event["event_id"]
             event.update(record or {})  # type: ignore[typeddict-item]
             add_thread(event, self._reader, stack)
-            envelope = self._pipeline.envelope(
-                event, hint, scope, request, scope_kwargs
-            )
-            may_wait = record is not None and work.ends
+            given = (event, hint, scope, request, scope_kwargs)
+            envelope = self._pipeline.envelope(*given)
+            # A test that has the events instead looks at them at once.
+            may_wait = work.ends or (work.may_wait and self.is_sending)
             rank = HANDLED if handled else UNHANDLED
             event_id = self._delivery.send(
-                event["event_id"], envelope, work, rank, may_wait
+                event["event_id"], envelope, work, rank, may_wait and bool(record)
             )
             work.remember(error, event_id)
             return event_id
@@ -323,14 +323,14 @@ class Client(ScopeApi):
 
     def flush(self, timeout_seconds: float = 2.0) -> bool:
         """Wait until everything is delivered; tell whether it is."""
-        self.end_work()
+        self._delivery.send_all_held()
         return flush_transport(self.transport, timeout_seconds)
 
     def close(self) -> None:
         """Deliver what can be delivered in time, then stop capturing."""
         logging.unwatch(self)
         uncaught.unwatch(self)
-        self.end_work()
+        self._delivery.send_all_held()
         self._is_closed = True
         close_transport(self.transport)
 

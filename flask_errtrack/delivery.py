@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 from collections.abc import Callable
 
@@ -77,7 +78,10 @@ class Delivery:
         if starting.error is not None:
             return False
         work.held[event_id] = Held(envelope, alarm)
-        self.holding.add(work)
+        if work not in self.holding:
+            self.holding.add(work)
+            # The program may end before the work does.
+            atexit.register(self.send_all_held)
         self.send_held(work, _MAX_HELD)
         return True
 
@@ -85,15 +89,25 @@ class Delivery:
         """Send what has waited too long: the work may go on for days."""
         with guard("sending an event that waited"), own_work():
             self._send_one(event_id, work)
-            if not work.held:
-                self.holding.discard(work)
+            self._forget(work)
+
+    def send_all_held(self) -> None:
+        """Send whatever waits."""
+        for work in list(self.holding):
+            self.send_held(work)
 
     def send_held(self, work: Work, keep: int = 0) -> None:
         """Send what waits, but for the newest ``keep`` events."""
         for event_id in list(work.held)[: max(len(work.held) - keep, 0)]:
             self._send_one(event_id, work)
-        if not work.held:
+        self._forget(work)
+
+    def _forget(self, work: Work) -> None:
+        """Look at work no more in which nothing waits."""
+        if not work.held and work in self.holding:
             self.holding.discard(work)
+            if not self.holding:
+                atexit.unregister(self.send_all_held)
 
     def _send_one(self, event_id: str, work: Work) -> None:
         held = work.release(event_id)

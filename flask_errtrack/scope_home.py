@@ -76,7 +76,7 @@ class ScopeHome:
         if scope is None and self.is_in_app():
             scope = self._begin_on_g()
         elif scope is None:
-            scope = Scope(self._max_breadcrumbs)
+            scope = Scope(self._max_breadcrumbs, Work(may_wait=True))
             self._keep(_Entry(scope, runner(), over=None, work=None))
         return scope
 
@@ -247,7 +247,8 @@ class ScopeHome:
         if outer is None or around is None:
             # A command has its context until it ends; others may live for ever.
             is_command = click.get_current_context(silent=True) is not None
-            return Scope(self._max_breadcrumbs, Work(ends=is_command))
+            work = Work(ends=is_command, may_wait=True)
+            return Scope(self._max_breadcrumbs, work)
         return Scope(self._max_breadcrumbs, around.work)
 
     def _keep(self, entry: _Entry) -> Token[Any]:

@@ -12,12 +12,17 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from .errors import guard, own_work
+from .scope import Scope
 from .watching import Watched, Watching
 from .work import was_met
 
 
 class UncaughtClient(Watching, Protocol):
     """What a client must have to take errors that nobody catches."""
+
+    @property
+    def scope(self) -> Scope:
+        """The scope of the running work."""
 
     def capture_exception(
         self,
@@ -79,9 +84,9 @@ def _see(
 ) -> str | None:
     with guard("looking at an uncaught error"), own_work():
         # What is no Exception is a way to end: SystemExit, KeyboardInterrupt …
-        if not isinstance(error, Exception) or was_met(error):
+        if not isinstance(error, Exception) or watched.place_of(client) is None:
             return None
-        if watched.place_of(client) is None:
+        if was_met(error) and not client.scope.work.awaits_better(error):
             return None
         return client.capture_exception(error, mechanism=mechanism, handled=False)
     return None

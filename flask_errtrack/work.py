@@ -35,13 +35,17 @@ class Work:
     :param outer: the work inside of which this one runs: what is known here is
         known there, so that an error that leaves both is one event.
     :param ends: somebody tells when it ends, so that events may wait for that.
+    :param may_wait: events may wait in any case, for somebody tells of its errors.
     """
 
-    def __init__(self, outer: Work | None = None, ends: bool = False) -> None:
+    def __init__(
+        self, outer: Work | None = None, ends: bool = False, may_wait: bool = False
+    ) -> None:
         # An exception may carry its marks to another process: no number twice.
         self._mark = os.urandom(8)
         self._outer = outer
         self.ends = ends
+        self.may_wait = ends or may_wait
         #: The id of the event that tells most about this work, or None.
         self.event_id: str | None = None
         self.last_event_id: str | None = None
@@ -77,6 +81,10 @@ class Work:
         if held is not None:
             held.alarm.cancel()
         return held
+
+    def awaits_better(self, error: BaseException) -> bool:
+        """Tell whether the event of an error waits for a report that knows more."""
+        return self.decision_on(error)[1] in self.held
 
     def replaced_by_one(self, errors: Iterable[BaseException]) -> str | None:
         """Return the event id of the first of some errors whose event waits.

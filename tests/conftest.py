@@ -30,8 +30,8 @@ _SCHEMA = Draft7Validator(
 
 
 @pytest.fixture(autouse=True)
-def _no_app_is_left() -> None:
-    """What earlier tests dropped is collected: their apps would see log records."""
+def _no_client_is_left(request: pytest.FixtureRequest) -> None:
+    """What earlier tests dropped is collected: their clients would see log records."""
     watched: list[Watched[Any]] = [
         log_records._records,
         uncaught._of_threads,
@@ -39,6 +39,11 @@ def _no_app_is_left() -> None:
     ]
     if any(one.is_watched for one in watched):
         gc.collect()
+    if request.session.testsfailed:
+        # The traceback of a test that failed keeps what it had.
+        for one in watched:
+            for client in list(one._watchers):
+                one._remove(client)
     assert not any(one.is_watched for one in watched)
 
 

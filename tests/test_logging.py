@@ -173,11 +173,14 @@ def test_our_own_records_are_never_seen(app: Flask, sent: MemoryTransport) -> No
     assert sent.events == []
 
 
-def test_exceptions_come_with_the_record(app: Flask, sent: MemoryTransport) -> None:
+def test_exceptions_come_with_the_record(
+    app: Flask, sent: MemoryTransport, errtrack: ErrTrack
+) -> None:
     try:
         fail()
     except Broken as error:
         logger.error("by instance %s", 1, exc_info=error)
+    errtrack.flush()
     (event,) = sent.events
     assert event["exception"]["values"][-1]["type"] == "Broken"
     assert event["logentry"]["message"] == "by instance %s"

@@ -52,12 +52,13 @@ def functions_of(event: Event) -> list[str]:
 
 
 def test_template_and_arguments_are_apart_for_exceptions_too(
-    app: Flask, sent: MemoryTransport
+    app: Flask, sent: MemoryTransport, errtrack: ErrTrack
 ) -> None:
     try:
         fail()
     except Broken:
         logger.exception("shelf %s of %s", 17, "eu")
+    errtrack.flush()
     (event,) = sent.events
     assert event["logentry"] == {
         "message": "shelf %s of %s",
@@ -105,12 +106,13 @@ def test_without_stack_info_there_is_no_stack(
 
 
 def test_stack_info_and_an_exception_are_both_told(
-    app: Flask, sent: MemoryTransport
+    app: Flask, sent: MemoryTransport, errtrack: ErrTrack
 ) -> None:
     try:
         fail()
     except Broken:
         count_stock(exc_info=True, stack_info=True)
+    errtrack.flush()
     (event,) = sent.events
     assert functions_of(event)[-1] == "count_stock"
     (value,) = event["exception"]["values"]
@@ -156,7 +158,7 @@ def test_a_record_of_another_thread_names_it(app: Flask, sent: MemoryTransport) 
 
 
 def test_the_line_of_a_record_has_the_id_of_its_event(
-    app: Flask, sent: MemoryTransport, log: io.StringIO
+    app: Flask, sent: MemoryTransport, errtrack: ErrTrack, log: io.StringIO
 ) -> None:
     logger.info("counting")
     logger.error("none left")
@@ -164,6 +166,7 @@ def test_the_line_of_a_record_has_the_id_of_its_event(
         fail()
     except Broken:
         logger.exception("counting failed")
+    errtrack.flush()
     ids = [event["event_id"] for event in sent.events]
     assert lines_of(log) == [
         ["-", "counting"],

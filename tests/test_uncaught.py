@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from contextvars import copy_context
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 from conftest import MakeApp, MakeTransport
 from flask import Flask, copy_current_request_context
 from places import Broken, fail
+from waiting import wait_until
 
 from flask_errtrack import Client, ErrTrack
 from flask_errtrack.event import Event
@@ -234,18 +236,125 @@ def test_what_was_captured_already_is_not_captured_again(
     ]
 
 
-def test_log_then_raise_in_a_thread_is_one_event(
+def log_and_raise() -> None:
+    try:
+        fail()
+    except Broken:
+        logger.exception("counting failed")
+        raise
+
+
+def log_and_raise_another() -> None:
+    try:
+        fail()
+    except Broken as error:
+        logger.exception("counting failed")
+        raise LookupError("no stock") from error
+
+
+def log_and_raise_within() -> None:
+    try:
+        fail()
+    except Broken:
+        logger.exception("counting failed")
+        raise LookupError("no stock")  # noqa: B904 - people do
+
+
+def in_app_context(app: Flask, function: Callable[[], None]) -> None:
+    with suppress(Broken, LookupError), app.app_context():
+        function()
+
+
+def in_program(app: Flask, function: Callable[[], None]) -> None:
+    try:
+        function()
+    except (Broken, LookupError) as error:
+        sys.excepthook(type(error), error, error.__traceback__)
+
+
+def in_program_with_a_pushed_context(app: Flask, function: Callable[[], None]) -> None:
+    context = app.app_context()
+    context.push()
+    in_program(app, function)
+    context.pop()
+
+
+@pytest.mark.parametrize(
+    ("place", "mechanism"),
+    [
+        (lambda app, function: in_thread(function), "threading"),
+        (in_app_context, "flask"),
+        (in_program, "excepthook"),
+        (in_program_with_a_pushed_context, "excepthook"),
+    ],
+    ids=["thread", "app context", "program", "pushed context"],
+)
+@pytest.mark.parametrize(
+    ("function", "kinds"),
+    [
+        (log_and_raise, ["Broken"]),
+        (log_and_raise_another, ["Broken", "LookupError"]),
+        (log_and_raise_within, ["Broken", "LookupError"]),
+    ],
+    ids=["the same", "another", "within"],
+)
+def test_what_is_logged_and_then_raised_is_one_event_the_raise(
+    app: Flask,
+    sent: MemoryTransport,
+    errtrack: ErrTrack,
+    place: Callable[[Flask, Callable[[], None]], None],
+    mechanism: str,
+    function: Callable[[], None],
+    kinds: list[str],
+) -> None:
+    place(app, function)
+    errtrack.flush()
+    (event,) = sent.events
+    assert mechanism_of(event) == (mechanism, False)
+    assert [value["type"] for value in event["exception"]["values"]] == kinds
+    assert "logger" not in event
+
+
+def test_what_a_thread_only_logs_is_sent_soon(
     app: Flask, sent: MemoryTransport
 ) -> None:
-    def log_and_raise() -> None:
-        try:
-            fail()
-        except Broken:
-            logger.exception("counting failed")
-            raise
+    def log() -> None:
+        with suppress(Broken):
+            log_and_raise()
 
-    in_thread(log_and_raise)
-    assert len(sent.events) == 1
+    in_thread(log)
+    wait_until(lambda: sent.events)
+    assert sent.events[0]["logentry"]["message"] == "counting failed"
+    assert sent.events[0]["threads"]["values"][0]["name"] == "stock-taker"
+
+
+LOGS_AND_ENDS = """
+import logging, sys
+from flask_errtrack import Client
+
+class Printing:
+    def send(self, envelope):
+        print(len(envelope.events))
+
+client = Client(transport=Printing())
+try:
+    1 / 0
+except ZeroDivisionError:
+    logging.getLogger().exception("at the end")
+print("end")
+"""
+
+
+def test_what_waits_is_sent_when_the_program_ends(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LOGS_AND_ENDS],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(Path(__file__).parent.parent)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == ["end", "1"]
 
 
 def test_with_a_copied_request_context_the_request_is_there(
