@@ -358,9 +358,8 @@ def test_an_async_engine_is_watched_and_its_tasks_do_not_mix(
     async def run() -> None:
         async with engine.connect() as connection:
             with pytest.raises(TimeoutError):
-                await asyncio.wait_for(
-                    connection.execute(text("SELECT pg_sleep(60)")), 0.1
-                )
+                async with asyncio.timeout(0.1):
+                    await connection.execute(text("SELECT pg_sleep(60)"))
         *_, cancelled = [
             one for one in crumbs_of(client, sent) if one["level"] == "error"
         ]
