@@ -61,7 +61,7 @@ def leave_http(
     url: str | None,
     seconds: float,
     status_code: int | None,
-    reason: str,
+    reason: str | None,
     hint: dict[str, Any],
 ) -> None:
     """Leave the breadcrumb of a request to another server.
@@ -78,7 +78,8 @@ def leave_http(
         data: dict[str, Any] = {"method": method, "url": without_user(url or "")}
         if status_code is not None:
             data["status_code"] = status_code
-        data["reason"] = safe_text(reason, 200)
+        if reason:
+            data["reason"] = safe_text(reason, 200)
         data["duration_ms"] = milliseconds(seconds)
         return {
             "timestamp": timestamp_now(),

@@ -10,7 +10,12 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-import httpx
+try:
+    import httpx
+except ImportError as error:
+    raise ImportError(
+        "flask_errtrack.contrib.httpx needs httpx; pip install httpx"
+    ) from error
 
 from ..errors import ConfigError, guard
 from .crumbs import Stop, check, leave_http

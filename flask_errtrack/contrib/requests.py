@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from requests import PreparedRequest, Response, Session
 from requests.adapters import BaseAdapter
 
-from ..errors import ConfigError
+from ..errors import ConfigError, guard
 from .crumbs import Stop, check, leave_http
 
 if TYPE_CHECKING:
@@ -62,10 +62,11 @@ class _WatchedAdapter(BaseAdapter):
             name = type(error).__name__
             self._leave(request, started, None, name, {"error": error})
             raise
-        # The answer to a challenge is sent by this way, too.
-        response.connection = cast("Any", self)
-        code, reason = response.status_code, response.reason
-        self._leave(request, started, code, reason, {"response": response})
+        with guard("looking at a response"):
+            # The answer to a challenge is sent by this way, too.
+            response.connection = cast("Any", self)
+            code, reason = response.status_code, response.reason
+            self._leave(request, started, code, reason, {"response": response})
         return response
 
     def _leave(
@@ -73,7 +74,7 @@ class _WatchedAdapter(BaseAdapter):
         request: PreparedRequest,
         started: float,
         status_code: int | None,
-        reason: str,
+        reason: str | None,
         hint: dict[str, Any],
     ) -> None:
         seconds = perf_counter() - started

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import copy
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 import requests
 from conftest import MakeApp, MakeTransport
-from requests.adapters import HTTPAdapter
+from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.auth import HTTPDigestAuth
 
 from flask_errtrack import Client, ConfigError, ErrTrack
@@ -325,3 +328,34 @@ def test_a_wrong_argument_is_named(watch: Callable[..., Any], tracker: Client) -
 )
 def test_the_user_of_a_url_is_left_out(url: str, without: str) -> None:
     assert without_user(url) == without
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [SimpleNamespace(), SimpleNamespace(status_code="x", reason=None), object()],
+    ids=["empty", "wrong", "bare"],
+)
+@pytest.mark.swallows_errors
+def test_an_adapter_of_the_app_may_answer_with_anything(
+    tracker: Client, answer: object
+) -> None:
+    class Answers(BaseAdapter):
+        def send(self, *arguments: Any, **options: Any) -> Any:
+            return answer
+
+        def close(self) -> None:
+            """Nothing to close."""
+
+    with requests.Session() as session:
+        session.mount("x://", Answers())
+        watch_session(session, tracker)
+        request = session.prepare_request(requests.Request("GET", "x://y"))
+        assert session.get_adapter("x://y").send(request) is answer
+
+
+def test_what_is_missing_is_named() -> None:
+    code = (
+        "import sys; sys.modules['httpx'] = None; import flask_errtrack.contrib.httpx"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr.strip().endswith("needs httpx; pip install httpx")
