@@ -129,6 +129,32 @@ def test_an_app_tells_the_same_before_and_after(
         assert one.answers[:2] == [f"500 Mention {event_id}", "500"]
 
 
+def test_sentry_sdk_can_stay_for_traces_alone(tmp_path: Path) -> None:
+    program = f"""
+import flask, sentry_sdk, sentry_sdk.transport
+kept = []
+class Kept(sentry_sdk.transport.Transport):
+    def capture_envelope(self, envelope):
+        kept.extend(item.type for item in envelope.items)
+init = sentry_sdk.init
+sentry_sdk.init = lambda **options: init(
+    dsn="https://key@sentry.example/1", transport=Kept, **options)
+{block_of("from_sentry_sdk", "Traces alone")}
+app = flask.Flask("shop")
+app.add_url_rule("/", view_func=lambda: 1 / 0, endpoint="broken")
+assert app.test_client().get("/").status_code == 500
+print({{"event", "transaction"}} & set(kept))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=WAIT_SECONDS,
+    )
+    assert done.stdout == "{'transaction'}\n", done.stdout + done.stderr
+
+
 @pytest.mark.swallows_errors
 def test_arguments_that_only_raven_knew_cost_no_event(
     app: Flask, errtrack: ErrTrack, events: Callable[[], list[Event]]

@@ -20,6 +20,9 @@ _CONNECTION = "The connection is made by requests, as its own variables say."
 _LINES = {
     "CeleryIntegration": "queues",
     "RqIntegration": "queues",
+    "ArqIntegration": "jobs",
+    "DramatiqIntegration": "jobs",
+    "HueyIntegration": "jobs",
     "SqlalchemyIntegration": "breadcrumbs",
     "HttpxIntegration": "breadcrumbs",
     "StdlibIntegration": "breadcrumbs",
