@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
 import os
 import re
@@ -30,8 +31,8 @@ from flask_errtrack.asgi import ErrTrackMiddleware
 from flask_errtrack.config import Config
 from flask_errtrack.event import Event
 from flask_errtrack.migration.from_raven import RAVEN, SENTRY
-from flask_errtrack.migration.from_sentry_sdk import SENTRY_SDK
-from flask_errtrack.migration.rules import Rule, rules_as_rst
+from flask_errtrack.migration.from_sentry_sdk import LINES, SENTRY_SDK
+from flask_errtrack.migration.rules import lines_as_rst, rules_as_rst
 from flask_errtrack.testing import assert_captured, capture_events
 from flask_errtrack.tracker.store import Store
 
@@ -199,21 +200,29 @@ def test_an_asgi_app_can_take_the_middleware_in(asgi_app: tuple[Any, Client]) ->
 
 
 @pytest.mark.parametrize(
-    ("name", "mark", "rules"),
+    ("name", "mark", "declared"),
     [
-        ("from_raven", "raven", RAVEN),
-        ("from_raven", "raven-arguments", SENTRY),
-        ("from_sentry_sdk", "sentry-sdk", SENTRY_SDK),
+        ("from_raven", "raven", rules_as_rst(RAVEN)),
+        ("from_raven", "raven-arguments", rules_as_rst(SENTRY)),
+        ("from_sentry_sdk", "sentry-sdk", rules_as_rst(SENTRY_SDK)),
+        ("from_sentry_sdk", "integrations", lines_as_rst(LINES)),
     ],
+    ids=["raven", "raven-arguments", "sentry-sdk", "integrations"],
 )
 def test_a_page_has_the_rules_as_they_are_declared(
-    name: str, mark: str, rules: Mapping[str, Rule]
+    name: str, mark: str, declared: str
 ) -> None:
     text, start, end = page(name), f".. {mark}-start\n\n", f"\n.. {mark}-end"
     table = text[text.index(start) + len(start) : text.index(end)]
-    assert table == rules_as_rst(rules), (
-        "write it anew, with rules_as_rst() of flask_errtrack.migration.rules"
+    assert table == declared, (
+        "write it anew, with the functions …_as_rst of flask_errtrack.migration.rules"
     )
+
+
+def test_the_lines_for_integrations_are_there() -> None:
+    for line in LINES.values():
+        for name, module in re.findall(r"``(\w+)`` of ``([\w.]+)``", line):
+            assert callable(getattr(importlib.import_module(module), name)), line
 
 
 NOW = {

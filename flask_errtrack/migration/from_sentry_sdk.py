@@ -16,21 +16,27 @@ _NO_TRACING = "Flask-ErrTrack follows errors: no traces, spans or profiles."
 _NO_LOGS = "Log records are breadcrumbs and events; logs are not collected as such."
 _CONNECTION = "The connection is made by requests, as its own variables say."
 
-#: The lines of code that take the place of an integration, and where they are told of.
-_LINES = {
-    "CeleryIntegration": "queues",
-    "RqIntegration": "queues",
-    "ArqIntegration": "jobs",
-    "DramatiqIntegration": "jobs",
-    "HueyIntegration": "jobs",
-    "SqlalchemyIntegration": "breadcrumbs",
-    "HttpxIntegration": "breadcrumbs",
-    "StdlibIntegration": "breadcrumbs",
-    "StarletteIntegration": "asgi",
-    "FastApiIntegration": "asgi",
-    "QuartIntegration": "asgi",
-    "AsyncioIntegration": "asgi",
-    "ThreadingIntegration": "threads",
+_CELERY = "``init_celery`` of ``flask_errtrack.contrib.celery``, see :doc:`queues`"
+_RQ = "``worker_class`` of ``flask_errtrack.contrib.rq``, see :doc:`queues`"
+_ENGINE = "``watch_engine`` of ``flask_errtrack.contrib.sqlalchemy``"
+_HTTPX = "``watch_client`` of ``flask_errtrack.contrib.httpx``"
+_REQUESTS = "``watch_session`` of ``flask_errtrack.contrib.requests``"
+_ASGI = "``ErrTrackMiddleware`` of ``flask_errtrack.asgi``, see :doc:`asgi`"
+_JOB = "``errtrack.job``, see :doc:`jobs`"
+
+#: The line of code that takes the place of an integration.
+LINES = {
+    "CeleryIntegration": _CELERY,
+    "RqIntegration": _RQ,
+    "ArqIntegration": _JOB,
+    "DramatiqIntegration": _JOB,
+    "HueyIntegration": _JOB,
+    "SqlalchemyIntegration": f"{_ENGINE}, see :doc:`breadcrumbs`",
+    "HttpxIntegration": f"{_HTTPX}, see :doc:`breadcrumbs`",
+    "StdlibIntegration": f"{_REQUESTS}, see :doc:`breadcrumbs`",
+    "StarletteIntegration": _ASGI,
+    "FastApiIntegration": _ASGI,
+    "QuartIntegration": _ASGI,
 }
 _ALWAYS_THERE = {
     "FlaskIntegration",
@@ -38,6 +44,7 @@ _ALWAYS_THERE = {
     "DedupeIntegration",
     "ExcepthookIntegration",
     "AtexitIntegration",
+    "ThreadingIntegration",
 }
 
 _SWITCHES: dict[str, dict[str, Any]] = {
@@ -111,8 +118,8 @@ def _add_integration(made: Outcome, name: str, given: Mapping[str, Any]) -> None
         for old, new in (("level", "breadcrumb_level"), ("event_level", "event_level")):
             if old in given:
                 made.options[new] = given[old]
-    if name in _LINES:
-        made.notes.append(f"{name} is a line of code: :doc:`{_LINES[name]}`.")
+    if name in LINES:
+        made.notes.append(f"{name} is a line of code: {LINES[name]}.")
     elif name not in _ALWAYS_THERE:
         made.notes.append(f"{name} has no counterpart.")
 
@@ -223,8 +230,7 @@ SENTRY_SDK: dict[str, Rule] = {
         "transaction_style, breadcrumb_level, event_level",
         "",
         _integrations,
-        "Flask and logging are always there. Others are a line of code each: "
-        ":doc:`queues`, :doc:`breadcrumbs`, :doc:`asgi`.",
+        "Flask and logging are always there; others are a line of code, see below.",
     ),
     "disabled_integrations": Rule(
         "logging, uncaught_errors",

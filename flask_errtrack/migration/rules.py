@@ -139,3 +139,12 @@ def rules_as_rst(rules: Mapping[str, Rule]) -> str:
         lines += [f"    * - ``{old}``", f"      - {new or '–'}"]
         lines += [f"      - {' '.join(filter(None, (rule.note, rule.unset)))}".rstrip()]
     return "\n".join(lines) + "\n"
+
+
+def lines_as_rst(lines: Mapping[str, str]) -> str:
+    """Return the table of the documentation for what is a line of code."""
+    rows = [".. list-table::", "    :header-rows: 1", "    :widths: 30 70", ""]
+    rows += ["    * - Before", "      - Now"]
+    for old, new in lines.items():
+        rows += [f"    * - ``{old}``", f"      - {new}"]
+    return "\n".join(rows) + "\n"
