@@ -144,7 +144,6 @@ class Client(ScopeApi):
         transaction: str | None = None,
         source: str = "task",
         is_shared: bool = False,
-        inherits: bool = False,
     ) -> Iterator[Scope]:
         """Give what runs inside a scope of its own; events of its log may wait.
 
@@ -152,15 +151,12 @@ class Client(ScopeApi):
 
         :param source: what the transaction's name is of.
         :param is_shared: threads and tasks that inherit the scope do not have a copy.
-        :param inherits: begin with a copy of the scope that is around; in a request,
-            command or job it is still the same transaction.
         """
         if not self.is_enabled:
             yield Scope()
             return
-        is_named = inherits and self.scope.work.ends
-        with self.scopes.work(is_shared, inherits) as scope:
-            if transaction is not None and not is_named:
+        with self.scopes.work(is_shared) as scope:
+            if transaction is not None:
                 scope.set_transaction(transaction, source)
             try:
                 yield scope

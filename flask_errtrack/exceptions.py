@@ -18,6 +18,7 @@ from .event import Event, ExceptionValue, Level, LogEntry, Mechanism
 from .notes import note
 from .serialize import VARIABLE_LIMITS, Serializer, safe_text
 from .stacktrace import Stack, StackReader
+from .work import contexts_of
 
 #: A chain or group with more exceptions is cut.
 MAX_EXCEPTIONS = 30
@@ -72,6 +73,7 @@ def _event_from_chain(
             note(event, "left_out", where, f"{stack.left_out} in the middle")
         values.append(_value(link, mechanism, stack))
     event["exception"] = {"values": values[::-1]}
+    event["contexts"] = contexts_of(error)
     return event
 
 

@@ -9,7 +9,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from functools import partial
 from typing import Any, Protocol
@@ -18,7 +18,6 @@ from .check_ins import MAX_SLUG_LENGTH, slug_of
 from .commands import ends_well
 from .errors import ConfigError, guard
 from .event import CheckInStatus
-from .host import is_fault
 from .schedules import Schedule
 from .scope import Scope
 
@@ -124,15 +123,12 @@ def _timezone(given: Any, schedule: dict[str, Any]) -> Any:
 class Watching(Protocol):
     """What is needed of a client."""
 
-    def work(
-        self, transaction: str, /, *, inherits: bool
-    ) -> AbstractContextManager[Scope]:
-        """See :meth:`.Client.work`."""
+    @property
+    def scope(self) -> Scope:
+        """See :attr:`.Client.scope`."""
 
-    def capture_exception(
-        self, error: BaseException, /, *, mechanism: str, handled: bool, scope: Scope
-    ) -> str | None:
-        """See :meth:`.Client.capture_exception`."""
+    def job(self, name: str) -> AbstractContextManager[Scope]:
+        """See :meth:`.ScopeApi.job`."""
 
     def capture_check_in(
         self,
@@ -174,16 +170,12 @@ def watched(
     tell = partial(
         client.capture_check_in, slug, check_in_id=check_in_id, monitor_config=config
     )
-    with _told(tell), client.work(slug, inherits=True) as scope:
-        scope.set_context("monitor", {"slug": slug, "check_in_id": check_in_id})
-        try:
-            yield scope
-        except Exception as error:
-            if is_fault(error):
-                client.capture_exception(
-                    error, mechanism="monitor", handled=False, scope=scope
-                )
-            raise
+    facts = {"slug": slug, "check_in_id": check_in_id}
+    # What a request, a command or a job does, that one reports.
+    is_inside = client.scope.work.ends
+    work = nullcontext(client.scope) if is_inside else client.job(slug)
+    with _told(tell), work as scope, scope.having_context("monitor", facts):
+        yield scope
 
 
 @contextmanager
@@ -196,7 +188,8 @@ def _told(tell: Callable[..., Any]) -> Iterator[None]:
         yield
         status = "ok"
     except BaseException as error:
-        status = "ok" if ends_well(error) else "error"
+        with guard("looking at how a run ends"):
+            status = "ok" if ends_well(error) else "error"
         raise
     finally:
         # The run of a forked child is that of its parent, which tells of it.

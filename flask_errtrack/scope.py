@@ -6,13 +6,14 @@ Knows nothing of Flask; where scopes live is for :mod:`.scope_home` to know.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, cast
 
 from .event import Breadcrumb, Event, Level, User, timestamp_now
 from .serialize import DATA_LIMITS, Serializer, safe_text
-from .work import Work
+from .work import Work, give_context
 
 _USER_FIELDS = ("id", "username", "email", "name", "ip_address")
 
@@ -44,18 +45,14 @@ class Scope:
     def __repr__(self) -> str:
         return f"<Scope with {len(self._tags)} tags>"
 
-    def fork(self, work: Work | None = None) -> Scope:
-        """Return a copy that can change without changing this one.
-
-        :param work: what it is for; None: the same.
-        """
+    def fork(self) -> Scope:
+        """Return a copy that can change without changing this one."""
         copy = Scope.__new__(Scope)
         copy.__dict__.update(self.__dict__)
         copy._tags = self._tags.copy()
         copy._extra = self._extra.copy()
         copy._contexts = self._contexts.copy()
         copy._breadcrumbs = self._breadcrumbs.copy()
-        copy.work = work or self.work
         copy.is_over = False
         return copy
 
@@ -80,6 +77,26 @@ class Scope:
         """Add a named group of values."""
         made = Serializer(DATA_LIMITS)(dict(value))
         self._contexts[str(key)] = {**made, "type": made.get("type", str(key))}
+
+    @contextmanager
+    def having_context(self, key: str, value: Mapping[str, Any]) -> Iterator[None]:
+        """Have a named group of values while something runs.
+
+        An exception that leaves it takes the values along, for its event.
+        """
+        before = self._contexts.get(key)
+        self.set_context(key, value)
+        mine = self._contexts[key]
+        try:
+            yield
+        except BaseException as error:
+            give_context(error, key, mine)
+            raise
+        finally:
+            if before is not None:
+                self._contexts[key] = before
+            elif self._contexts.get(key) is mine:
+                del self._contexts[key]
 
     def set_level(self, level: Level) -> None:
         """Set the level of the events to come."""

@@ -157,21 +157,16 @@ class ScopeHome:
             yield inner
 
     @contextmanager
-    def work(self, is_shared: bool, inherits: bool = False) -> Iterator[Scope]:
+    def work(self, is_shared: bool) -> Iterator[Scope]:
         """Let a scope with nothing of what is around be the current one for a while.
 
         An app context that is pushed meanwhile has the same scope.
 
         :param is_shared: threads and tasks that inherit it have it, too; else each of
             them has a copy.
-        :param inherits: let it begin with a copy of what is around.
         """
         around = self.current().work if self.is_in_app() else self.outer_work()
-        work = Work(around, ends=True)
-        if inherits:
-            scope = self.current().fork(work)
-        else:
-            scope = Scope(self._max_breadcrumbs, work)
+        scope = Scope(self._max_breadcrumbs, Work(around, ends=True))
         with self._put(scope, None if is_shared else runner(), scope.work):
             try:
                 yield scope
@@ -222,10 +217,12 @@ class ScopeHome:
     def _is_in_nested_work(self) -> bool:
         """Tell whether an app context in a request belongs to work inside of it."""
         outer = g.get(_OUTER_KEY)
-        if outer is None:
-            return False
-        around: Scope | None = self._over(outer) or outer.get(_G_KEY)
-        return around is not None and around.work is self.outer_work()
+        while outer is not None:
+            around: Scope | None = self._over(outer) or outer.get(_G_KEY)
+            if around is not None:
+                return around.work is self.outer_work()
+            outer = outer.get(_OUTER_KEY)
+        return False
 
     def _scope_on(self, holder: Any) -> Scope:
         scope: Scope | None = holder.get(_G_KEY)

@@ -14,6 +14,7 @@ from typing import Any
 from .envelope import Envelope
 
 _MARK = "__errtrack_ids__"
+_CONTEXTS = "__errtrack_contexts__"
 # An exception that is one object for a whole program would gather marks for ever.
 _MAX_MARKS = 64
 
@@ -117,6 +118,16 @@ class Work:
 def was_met(error: BaseException) -> bool:
     """Tell whether an exception was met before, in any work."""
     return bool(_stored_in(error).get(_MARK))
+
+
+def give_context(error: BaseException, key: str, value: dict[str, Any]) -> None:
+    """Let an exception have something to tell in its event, whoever reports it."""
+    _stored_in(error).setdefault(_CONTEXTS, {}).setdefault(key, value)
+
+
+def contexts_of(error: BaseException) -> dict[str, dict[str, Any]]:
+    """Return what an exception has to tell in its event, by the names of contexts."""
+    return dict(_stored_in(error).get(_CONTEXTS, {}))
 
 
 def _stored_in(error: BaseException) -> dict[str, Any]:

@@ -305,3 +305,20 @@ def test_one_object_serves_runs_that_overlap(
 
     asyncio.run(both())
     assert sorted(event["tags"]["run"] for event in sent.events) == ["1", "2"]
+
+
+def test_an_app_context_in_a_job_inside_of_a_request_belongs_to_the_job(
+    app: Flask, sent: MemoryTransport, errtrack: ErrTrack
+) -> None:
+    @app.get("/broken")
+    def buy() -> str:
+        errtrack.set_tag("request", 1)
+        with suppress(Broken), errtrack.job("send-mails"):
+            with app.app_context(), app.app_context():
+                errtrack.set_tag("job", 2)
+            fail()
+        return ""
+
+    visit(app)
+    (event,) = sent.events
+    assert (event["transaction"], event["tags"]) == ("send-mails", {"job": "2"})

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from contextvars import copy_context
 from datetime import timedelta
 from functools import partial
@@ -19,7 +19,7 @@ from flask import Flask
 from places import Broken, fail, visit
 from werkzeug.exceptions import NotFound
 
-from flask_errtrack import Client, ConfigError, ErrTrack
+from flask_errtrack import Client, ConfigError, ErrTrack, Scope
 from flask_errtrack.event import Event
 from flask_errtrack.transports import MemoryTransport
 
@@ -47,6 +47,14 @@ def kinds(sent: MemoryTransport) -> list[str]:
             else:
                 found.append(one["exception"]["values"][-1]["type"])
     return found
+
+
+@pytest.fixture
+def client(sent: MemoryTransport) -> Iterator[Client]:
+    """A client without Flask."""
+    client = Client(transport=sent)
+    yield client
+    client.close()
 
 
 def seventeen() -> int:
@@ -154,7 +162,7 @@ def test_an_exception_is_one_event_that_names_the_run_and_goes_on(
         "check_in_id": check_ins(sent)[0]["check_in_id"],
     }
     mechanism = event["exception"]["values"][-1]["mechanism"]
-    assert (mechanism["type"], mechanism["handled"]) == ("monitor", False)
+    assert (mechanism["type"], mechanism["handled"]) == ("job", False)
 
 
 def test_methods_and_async_functions_can_be_watched(
@@ -405,8 +413,9 @@ def test_a_job_of_nobody_knows_which_app_runs_all_the_same(
     assert statuses(sent) == ["in_progress", "ok"]
 
 
-def test_a_client_without_flask_watches_jobs_too(sent: MemoryTransport) -> None:
-    client = Client(transport=sent)
+def test_a_client_without_flask_watches_jobs_too(
+    client: Client, sent: MemoryTransport
+) -> None:
     with pytest.raises(Broken), client.monitor("report"):
         fail()
     assert kinds(sent) == ["in_progress", "Broken", "error"]
@@ -422,6 +431,7 @@ def test_a_transport_that_fails_stops_no_job() -> None:
     client = Client(transport=Full())
     report = client.monitor("report")(seventeen)
     assert report() == 17
+    client.close()
 
 
 def in_command(app: Flask, job: Callable[[], None]) -> None:
@@ -453,49 +463,128 @@ def in_nothing(app: Flask, job: Callable[[], None]) -> None:
         job()
 
 
-@pytest.mark.parametrize(
-    ("run", "transaction"),
-    [
-        (in_command, "send"),
-        (in_request, "send"),
-        (in_job, "send"),
-        (in_app_context, "report"),
-        (in_nothing, "report"),
-    ],
-    ids=lambda value: getattr(value, "__name__", None),
-)
-def test_a_run_has_a_copy_of_the_scope_around_it_and_one_event(
+@pytest.mark.parametrize("run", [in_command, in_request, in_job])
+def test_a_run_is_part_of_the_work_around_it_and_its_error_is_one_event(
     app: Flask,
     errtrack: ErrTrack,
     sent: MemoryTransport,
     run: Callable[[Flask, Callable[[], None]], None],
-    transaction: str,
+) -> None:
+    def job() -> None:
+        errtrack.set_tag("outer", 1)
+        with errtrack.monitor("good"):
+            errtrack.set_tag("inner", 2)
+            errtrack.capture_message("in it")
+        errtrack.capture_message("after it")
+        with errtrack.monitor("bad"):
+            fail()
+
+    run(app, job)
+    inside, after, failed = sent.events
+    assert {one["transaction"] for one in sent.events} == {"send"}
+    assert inside["contexts"]["monitor"]["slug"] == "good"
+    assert "monitor" not in after["contexts"]
+    assert failed["contexts"]["monitor"]["slug"] == "bad"
+    assert {tuple(one["tags"].items()) for one in sent.events} == {
+        (("outer", "1"), ("inner", "2"))
+    }
+    assert failed["exception"]["values"][-1]["mechanism"]["handled"] is False
+    assert statuses(sent) == ["in_progress", "ok", "in_progress", "error"]
+
+
+@pytest.mark.parametrize("run", [in_app_context, in_nothing])
+def test_elsewhere_a_run_is_a_job_of_its_own(
+    app: Flask,
+    errtrack: ErrTrack,
+    sent: MemoryTransport,
+    run: Callable[[Flask, Callable[[], None]], None],
 ) -> None:
     def job() -> None:
         errtrack.set_tag("outer", 1)
         try:
-            with errtrack.monitor("report"):
+            with errtrack.monitor("report"), app.app_context():
                 errtrack.set_tag("inner", 2)
-                logger.error("no report", exc_info=Broken("logged"))
-                with app.app_context():
-                    errtrack.set_tag("innermost", 3)
-                    fail()
+                fail()
         finally:
             errtrack.capture_message("after it")
 
     run(app, job)
-    # What was logged waits until the run ends.
-    event, logged, message = sent.events
-    assert logged["exception"]["values"][-1]["value"] == "logged"
-    assert {one["transaction"] for one in (logged, event)} == {transaction}
-    assert event["tags"] == {"outer": "1", "inner": "2", "innermost": "3"}
-    assert event["exception"]["values"][-1]["mechanism"]["handled"] is False
-    assert (logged["contexts"]["monitor"], event["contexts"]["monitor"]["slug"]) == (
-        event["contexts"]["monitor"],
-        "report",
-    )
-    assert message["tags"] == {"outer": "1"}
-    assert "monitor" not in message["contexts"]
+    failed, after = sent.events
+    assert (failed["transaction"], failed["tags"]) == ("report", {"inner": "2"})
+    assert failed["contexts"]["monitor"]["slug"] == "report"
+    assert after["tags"] == {"outer": "1"}
+    assert "transaction" not in after and "monitor" not in after["contexts"]
+
+
+def test_who_reports_the_failures_of_a_task_decides_what_is_one(
+    client: Client, sent: MemoryTransport
+) -> None:
+    report = client.monitor("report")(fail)
+    with client.work("shop.tasks.report") as scope:
+        with suppress(Broken):
+            report()
+        assert kinds(sent) == ["in_progress", "error"]
+        try:
+            report()
+        except Broken as error:
+            client.capture_exception(error, scope=scope)
+    event = only_event(sent)
+    assert event["transaction"] == "shop.tasks.report"
+    runs = [one["check_in_id"] for one in check_ins(sent)]
+    assert event["contexts"]["monitor"]["check_in_id"] == runs[-1] != runs[0]
+
+
+def test_a_run_in_a_run_is_the_one_that_an_error_names(
+    app: Flask, errtrack: ErrTrack, sent: MemoryTransport
+) -> None:
+    with suppress(Broken), errtrack.monitor("outer"):
+        with errtrack.monitor("inner"):
+            pass
+        errtrack.capture_message("between")
+        with errtrack.monitor("inner"):
+            fail()
+    between, failed = sent.events
+    assert between["contexts"]["monitor"]["slug"] == "outer"
+    assert failed["contexts"]["monitor"]["slug"] == "inner"
+
+
+class Odd(Exception):
+    """One that breaks whoever looks at it."""
+
+    def __str__(self) -> str:
+        raise Broken
+
+    __repr__ = __str__
+
+
+class OddCode:
+    def __eq__(self, other: object) -> bool:
+        raise Broken
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@pytest.mark.swallows_errors
+@pytest.mark.parametrize("place", ["outside", "in a job"])
+@pytest.mark.parametrize(
+    "make", [Odd, lambda: SystemExit(OddCode())], ids=["odd", "exit"]
+)
+def test_an_exception_that_breaks_who_looks_at_it_goes_on_as_it_came(
+    client: Client,
+    sent: MemoryTransport,
+    make: Callable[[], BaseException],
+    place: str,
+) -> None:
+    error = make()
+    around = client.job("around") if place == "in a job" else nullcontext(Scope())
+    caught: list[BaseException] = []
+    try:
+        with around, client.monitor("report"):
+            raise error
+    except BaseException as one:  # noqa: BLE001 - whatever comes
+        caught.append(one)
+    is_same = caught[0] is error
+    assert is_same
     assert statuses(sent) == ["in_progress", "error"]
 
 
