@@ -34,6 +34,11 @@ def block_of(name: str, caption: str) -> str:
     return code
 
 
+def code_of(name: str) -> list[str]:
+    """Return the Python blocks of a page without a look at their captions."""
+    return [code for _, code in blocks_of(name)]
+
+
 def rows_of(name: str, heading: str) -> list[list[str]]:
     """Return the rows of the first table below a heading, without its head."""
     text = page(name)

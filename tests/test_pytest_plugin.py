@@ -11,7 +11,7 @@ from pathlib import Path
 from textwrap import indent
 
 import pytest
-from pages import code_of
+from pages_of_docs import code_of
 
 ROOT = Path(__file__).parent.parent
 
@@ -142,7 +142,7 @@ def create_app(config):
 
 
 def test_the_code_of_the_page_works(tmp_path: Path, site: Path) -> None:
-    with_pytest, without, content = code_of("testing.rst")
+    with_pytest, without, content = code_of("testing")
     (tmp_path / "shop.py").write_text(SHOP)
     (tmp_path / "test_page.py").write_text(
         f"{with_pytest}\n{without.partition('with ')[0]}\n"

@@ -23,7 +23,7 @@ from flask_security import (
 )
 from flask_security.models import fsqla_v3
 from flask_sqlalchemy import SQLAlchemy
-from pages import code_of
+from pages_of_docs import code_of
 from places import Broken, fail
 
 from flask_errtrack import ConfigError, ErrTrack
@@ -31,7 +31,7 @@ from flask_errtrack.event import Event
 from flask_errtrack.testing import assert_captured, capture_events
 from flask_errtrack.transports import MemoryTransport
 
-USER_ATTRS, OF_PROXY, OF_TOKEN, OF_IDENTITY, OF_HTTP = code_of("users.rst")
+USER_ATTRS, OF_PROXY, OF_TOKEN, OF_IDENTITY, OF_HTTP = code_of("users")
 
 
 @pytest.fixture
