@@ -6,7 +6,7 @@ which a statement began is kept with the statement, so that nothing is shared.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import PurePath
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -31,9 +31,8 @@ MAX_STATEMENT_LENGTH = 2000
 MAX_PARAMETER_SETS = 3
 
 _PARAMETER_LIMITS = Limits(depth=3, items=50, text_length=200, values=500)
-# Attributes of SQLAlchemy's own object for one execution.
+# An attribute of SQLAlchemy's own object for one execution.
 _STARTED = "errtrack_started"
-_TOLD = "errtrack_told"
 
 
 def watch_engine(
@@ -60,13 +59,23 @@ def watch_engine(
             "or AsyncEngine of SQLAlchemy; that of Flask-SQLAlchemy is db.engine, "
             "inside `with app.app_context():`"
         )
-    for listener in found.dispatch.after_cursor_execute:
-        watcher = getattr(listener, "__self__", None)
-        if isinstance(watcher, _Watcher) and watcher.errtrack is errtrack:
-            return watcher.stop
+    if not isinstance(slow_seconds, int | float):
+        raise ConfigError(
+            f"watch_engine got slow_seconds={slow_seconds!r}; expected a number"
+        )
+    for earlier in _watchers_of(found):
+        if earlier.errtrack is errtrack:
+            return earlier.stop
     watcher = _Watcher(found, errtrack, parameters, slow_seconds)
     watcher.start()
     return watcher.stop
+
+
+def _watchers_of(engine: Engine) -> Iterator[_Watcher]:
+    for listener in engine.dispatch.after_cursor_execute:
+        watcher = getattr(listener, "__self__", None)
+        if isinstance(watcher, _Watcher):
+            yield watcher
 
 
 class _Watcher:
@@ -101,6 +110,22 @@ class _Watcher:
             if event.contains(self._engine, name, listener):
                 event.remove(self._engine, name, listener)
 
+    def _client(self) -> Client | None:
+        """The client to tell, unless another watcher of the engine tells it.
+
+        Several apps, each with its own ErrTrack, may share the engine.
+        """
+        client = client_at_work(self.errtrack)
+        if len(self._engine.dispatch.after_cursor_execute) == 1:
+            return client
+        with guard("looking for other watchers"):
+            for watcher in _watchers_of(self._engine):
+                if watcher is self:
+                    return client
+                if client_at_work(watcher.errtrack) is client:
+                    return None
+        return client
+
     def _begin(
         self,
         connection: Connection,
@@ -111,7 +136,6 @@ class _Watcher:
         executemany: bool,
     ) -> None:
         with guard("timing a query"):
-            setattr(context, _TOLD, None)
             setattr(context, _STARTED, perf_counter())
 
     def _end(
@@ -123,13 +147,11 @@ class _Watcher:
         context: Any,
         executemany: bool,
     ) -> None:
-        client = client_at_work(self.errtrack)
-        # Several apps, each with its own ErrTrack, may share the engine.
-        if client is None or getattr(context, _TOLD, None) is client:
+        client = self._client()
+        if client is None:
             return
 
         def crumb() -> Breadcrumb:
-            setattr(context, _TOLD, client)
             data = self._data(context, parameters)
             if (rows := _rows_of(cursor, context)) is not None:
                 data["rows"] = rows
@@ -139,15 +161,12 @@ class _Watcher:
         client.keep_breadcrumb(crumb, {"execution_context": context})
 
     def _fail(self, failed: ExceptionContext) -> None:
-        client = client_at_work(self.errtrack)
-        context = failed.execution_context
-        if client is None or getattr(context, _TOLD, None) is client:
+        client = self._client()
+        if client is None:
             return
 
         def crumb() -> Breadcrumb:
-            if context is not None:
-                setattr(context, _TOLD, client)
-            data = self._data(context, failed.parameters)
+            data = self._data(failed.execution_context, failed.parameters)
             # Its message may hold what somebody has written.
             data["error"] = type(failed.original_exception).__name__
             return _crumb(_what(failed), data, "error")
@@ -161,7 +180,7 @@ class _Watcher:
         self._leave_end("ROLLBACK", connection)
 
     def _leave_end(self, statement: str, connection: Connection) -> None:
-        client = client_at_work(self.errtrack)
+        client = self._client()
         if client is not None:
             client.keep_breadcrumb(
                 lambda: _crumb(statement, dict(self._place), "info"),
@@ -193,8 +212,11 @@ def _crumb(statement: str, data: dict[str, Any], level: Level) -> Breadcrumb:
 
 
 def _what(failed: ExceptionContext) -> str:
-    if failed.statement is not None:
-        return failed.statement
+    context: Any = failed.execution_context
+    # What fails while rows are fetched has its statement there.
+    statement = failed.statement or getattr(context, "statement", None)
+    if statement:
+        return str(statement)
     if failed.is_pre_ping:
         return "PING"
     return "CONNECT" if failed.connection is None else "without a statement"

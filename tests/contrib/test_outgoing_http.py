@@ -285,6 +285,22 @@ def test_a_copy_of_a_session_is_not_watched(tracker: Client) -> None:
             made.close()
 
 
+def test_an_adapter_that_is_mounted_later_is_watched_when_asked_for_again(
+    tracker: Client,
+) -> None:
+    with requests.Session() as session:
+        first = watch_session(session, tracker)
+        before = dict(session.adapters)
+        session.mount("https://api.example", HTTPAdapter())
+        watch_session(session, tracker)
+        assert {name: session.adapters[name] for name in before} == before
+        kinds = {type(adapter) for adapter in session.adapters.values()}
+        assert kinds == {type(before["https://"])}
+        first()
+        kinds = {type(adapter) for adapter in session.adapters.values()}
+        assert kinds == {HTTPAdapter}
+
+
 def test_what_an_adapter_has_can_still_be_reached(tracker: Client) -> None:
     with requests.Session() as session:
         watch_session(session, tracker)

@@ -226,6 +226,22 @@ def test_a_database_that_is_away_is_told_of(
     assert failed["data"] == {"database": "shop.db", "error": "OperationalError"}
 
 
+def test_what_fails_while_rows_are_fetched_is_told_of(
+    engine: Engine, client: Client, sent: MemoryTransport
+) -> None:
+    watch_engine(engine, client)
+    with engine.connect() as connection:
+        many = "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9)"
+        failing = f"{many} SELECT abs(CASE i WHEN 9 THEN {-(2**63)} ELSE i END) FROM n"
+        found = connection.execute(text(failing))
+        with pytest.raises(exc.OperationalError):
+            found.all()
+    query, failed, _ = crumbs_of(client, sent)
+    assert query["message"] == failed["message"] == failing
+    assert (query["level"], failed["level"]) == ("info", "error")
+    assert failed["data"]["error"] == "OperationalError"
+
+
 def test_a_commit_that_fails_is_told_of(
     engine: Engine, client: Client, sent: MemoryTransport
 ) -> None:
@@ -309,7 +325,11 @@ def test_two_apps_that_share_an_engine_have_their_own_breadcrumbs(
     for number, app in enumerate(apps):
         with app.app_context(), engine.connect() as connection:
             connection.execute(text(f"SELECT {number}"))
-            assert lines_of(both[number], transports[number]) == [f"SELECT {number}"]
+            connection.commit()
+            lines = [f"SELECT {number}", "COMMIT"]
+            found = crumbs_of(both[number], transports[number])
+            assert [crumb["message"] for crumb in found] == lines
+            assert not any("times" in crumb["data"] for crumb in found)
 
 
 def test_a_job_has_the_queries_of_its_own_only(
@@ -428,14 +448,17 @@ def test_an_error_of_ours_does_not_reach_the_query(
     [
         (lambda engine: (SQLAlchemy, ErrTrack()), "db.engine"),
         (lambda engine: (engine, "errtrack"), "got a str as errtrack"),
+        (lambda engine: (engine, ErrTrack(), None), "got slow_seconds=None"),
     ],
-    ids=["no engine", "no errtrack"],
+    ids=["no engine", "no errtrack", "no number"],
 )
 def test_a_wrong_argument_is_named(
     engine: Engine, arguments: Callable[[Engine], Any], words: str
 ) -> None:
     with pytest.raises(ConfigError, match=words):
-        watch_engine(*arguments(engine))
+        engine_given, errtrack, *slow = arguments(engine)
+        options = {"slow_seconds": slow[0]} if slow else {}
+        watch_engine(engine_given, errtrack, **options)
 
 
 def test_the_databases_of_flask_sqlalchemy(
