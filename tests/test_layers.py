@@ -147,6 +147,14 @@ def test_transports_and_what_is_below_know_neither_flask_nor_the_client() -> Non
         assert not all_below(module) & set(importers_of("flask")), module
 
 
+def test_old_settings_are_read_without_flask_and_the_packages_they_are_of() -> None:
+    strangers = {*importers_of("raven"), *importers_of("sentry_sdk")}
+    assert not strangers
+    below = all_below("flask_errtrack.migration.converting")
+    assert not below & set(importers_of("flask"))
+    assert not {part_of(module) for module in below} & {"client", "tracker"}
+
+
 def test_no_module_imports_itself_over_others() -> None:
     done: set[str] = set()
 
