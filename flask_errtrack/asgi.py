@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-AsgiApp = Callable[[AsgiScope, Receive, Send], Awaitable[None]]
+# Each framework has types of its own for the same three.
+AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 
 _EVENT_ID_HEADER = b"x-errtrack-id"
 _STARTS = ("http.response.start", "websocket.http.response.start")
@@ -72,7 +73,7 @@ class ErrTrackMiddleware:
         self._errtrack = errtrack
         self._listens_to_quart = False
 
-    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Call the app."""
         client = self._client_for(scope)
         if client is None:

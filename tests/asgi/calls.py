@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -54,12 +55,19 @@ class Call:
     async def __call__(self, app: AsgiApp) -> Call:
         """Let an app answer; what it raises is kept, as a server does."""
         waiting = list(self.messages)
+        is_over = asyncio.Event()
 
         async def receive() -> Message:
-            return waiting.pop(0) if waiting else {"type": "http.disconnect"}
+            if not waiting:
+                await is_over.wait()
+                return {"type": f"{self.scope['type']}.disconnect"}
+            return waiting.pop(0)
 
         async def send(message: Message) -> None:
             self.sent.append(message)
+            is_last = message["type"] in ("http.response.body", "websocket.close")
+            if is_last and not message.get("more_body"):
+                is_over.set()
 
         try:
             await app(self.scope, receive, send)
