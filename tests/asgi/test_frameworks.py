@@ -411,15 +411,16 @@ def test_a_start_of_quart_that_fails_is_one_event(
     assert event["transaction"] == "lifespan"
 
 
-def test_a_quart_app_without_the_middleware_is_seen_by_its_log_alone(
-    tracked: Client, sent: MemoryTransport
+def test_a_quart_app_without_the_middleware_is_not_seen_by_that_of_others(
+    make_client: Callable[..., Client], sent: MemoryTransport
 ) -> None:
-    of_others = ErrTrackMiddleware(quart_app(tracked), tracked)
+    client = make_client(logging=False)
+    of_others = ErrTrackMiddleware(quart_app(client), client)
     asyncio.run(get(of_others, "/no"))
-    asyncio.run(get(quart_app(tracked), "/shelf/1"))
-    (event,) = sent.events
-    assert outermost(event)["mechanism"]["type"] == "logging"
-    assert "request" not in event
+    asyncio.run(get(quart_app(client), "/shelf/1"))
+    assert sent.events == []
+    asyncio.run(get(of_others, "/shelf/1"))
+    assert len(sent.events) == 1
 
 
 def flask_app(make_app: MakeApp, errtrack: ErrTrack, sent: MemoryTransport) -> Flask:
