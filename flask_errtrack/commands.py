@@ -15,7 +15,7 @@ import click
 
 from .event import Event
 from .redaction import REDACTED
-from .serialize import DATA_LIMITS, Serializer
+from .serialize import CLASS_KEY, DATA_LIMITS, Serializer
 
 # How click ends a command on purpose.
 _ENDS = (click.ClickException, click.Abort, click.exceptions.Exit)
@@ -137,7 +137,7 @@ def _forget_command_line(event: Event, hidden: Collection[str]) -> None:
         for frame in value.get("stacktrace", {}).get("frames", []):
             if _is_of_parser(str(frame.get("module"))):
                 frame.pop("vars", None)
-            elif hidden and "vars" in frame:
+            elif "vars" in frame:
                 frame["vars"] = _without(frame["vars"], hidden)
 
 
@@ -146,8 +146,10 @@ def _is_of_parser(module: str) -> bool:
 
 
 def _without(value: Any, hidden: Collection[str]) -> Any:
-    """A JSON value in which nothing is left under hidden names."""
+    """A JSON value with nothing under hidden names, nor in what belongs to click."""
     if isinstance(value, dict):
+        if str(value.get(CLASS_KEY)).startswith("click."):
+            return {CLASS_KEY: value[CLASS_KEY]}
         return {
             key: REDACTED if key in hidden else _without(one, hidden)
             for key, one in value.items()

@@ -114,8 +114,8 @@ def _timezone(given: Any, schedule: dict[str, Any]) -> Any:
     known = Schedule.of(schedule, given)
     if known is None or known.timezone != given:
         raise ConfigError(
-            f"the timezone of a monitor is {given!r}; expected the name of one, "
-            'such as "Europe/Berlin"'
+            f"the timezone of a monitor is {given!r}; expected the name of one that is "
+            'known here, such as "Europe/Berlin"; the package tzdata knows all of them'
         )
     return given
 

@@ -228,6 +228,24 @@ def test_what_is_typed_where_nobody_sees_it_is_nowhere_in_the_event(
     assert "raise Broken" in text or "broken on purpose" in text
 
 
+def test_what_was_typed_and_not_understood_is_not_in_the_event(
+    app: Flask, flask: Run, sent: MemoryTransport
+) -> None:
+    lenient = {"ignore_unknown_options": True, "allow_extra_args": True}
+
+    @app.cli.command(context_settings=lenient)
+    @click.pass_context
+    def restock(context: click.Context) -> None:
+        assert len(context.args) == 3
+        fail(context)
+
+    # Not as text, which the lines of source would show.
+    typed = str(1000 + 234)
+    flask("restock", "--pin", typed, "top")
+    assert types_of(sent) == ["Broken"]
+    assert typed not in str(sent.events)
+
+
 def test_a_message_in_a_command_has_its_name_too(
     app: Flask, flask: Run, sent: MemoryTransport, errtrack: ErrTrack
 ) -> None:

@@ -114,6 +114,32 @@ def after_delivery(app: Flask, errtrack: ErrTrack) -> str:
     return read(app, "/monitors")
 
 
+FORKING = """
+import os, sys
+from flask_errtrack import Client
+
+class Printed:
+    def send(self, envelope):
+        for item in envelope.items:
+            os.write(1, item.json()["status"].encode() + b"\\n")
+
+with Client(transport=Printed()).monitor("nightly"):
+    child = os.fork()
+    if child == 0:
+        sys.exit(3)
+    os.waitpid(child, 0)
+"""
+
+
+def test_a_child_that_a_run_forks_tells_nothing() -> None:
+    output = subprocess.check_output(
+        [sys.executable, "-c", FORKING],
+        env={"PYTHONPATH": str(Path(__file__).parent.parent)},
+        text=True,
+    )
+    assert output == "in_progress\nok\n"
+
+
 def code_of(page: str) -> list[str]:
     """Return the blocks of Python on a page of the docs."""
     text = (Path(__file__).parent.parent / "docs" / page).read_text()
