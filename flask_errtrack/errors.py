@@ -21,9 +21,11 @@ quiet: everything it does runs inside :class:`guard`.
 from __future__ import annotations
 
 import logging
+import signal
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from traceback import walk_tb
 from types import TracebackType
 
 logger = logging.getLogger("flask_errtrack")
@@ -135,8 +137,9 @@ def swallowed_errors_raise() -> Iterator[None]:
 class guard:
     """Swallow and log any ``Exception`` of the block, so that the host app goes on.
 
-    ``KeyboardInterrupt``, ``SystemExit`` and their like always pass. A block
-    that failed leaves :attr:`error` set.
+    ``KeyboardInterrupt``, ``SystemExit`` and their like always pass, and so does what
+    a signal handler raises: it is for the host, and tells of a time limit. A block that
+    failed leaves :attr:`error` set.
 
     :param doing: what the block does, for the log: "capturing an exception".
     """
@@ -154,7 +157,7 @@ class guard:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool:
-        if not isinstance(error, Exception):
+        if not isinstance(error, Exception) or _is_from_signal(traceback):
             return False
         if _reraise.get():
             return False
@@ -167,3 +170,9 @@ class guard:
                 exc_info=(type(error), error, traceback),
             )
         return True
+
+
+def _is_from_signal(traceback: TracebackType | None) -> bool:
+    handlers = [signal.getsignal(number) for number in signal.valid_signals()]
+    codes = [getattr(handler, "__code__", None) for handler in handlers]
+    return any(frame.f_code in codes for frame, _ in walk_tb(traceback))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 
 import pytest
 
@@ -33,6 +34,25 @@ def test_the_guard_lets_pass_what_ends_a_program(kind: type[BaseException]) -> N
     with pytest.raises(kind), attempt:
         raise kind()
     assert attempt.error is None
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="POSIX has alarms")
+@pytest.mark.swallows_errors
+def test_the_guard_lets_pass_that_a_time_limit_is_up() -> None:
+    class TimeIsUp(Exception):
+        pass
+
+    class Limit:
+        def is_up(self, *_: object) -> None:
+            raise TimeIsUp
+
+    before = signal.signal(signal.SIGALRM, Limit().is_up)
+    try:
+        with pytest.raises(TimeIsUp), guard("capturing an exception"), own_work():
+            signal.raise_signal(signal.SIGALRM)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert not is_own_work()
 
 
 def test_a_block_that_works_leaves_no_error() -> None:
