@@ -40,7 +40,7 @@ def init_apscheduler(
 ) -> None:
     """Give each run of a job a scope of its own, and capture what makes one fail.
 
-    :param scheduler: before it is started.
+    :param scheduler: before or after it was started.
     :param errtrack: may get its app later. With several apps in one process: the
         app's own client, ``app.extensions["errtrack"]``.
     :param report_missed: also tell of runs that were missed, or skipped because
@@ -48,14 +48,14 @@ def init_apscheduler(
     """
     watched: WeakSet[BaseExecutor] = WeakSet()
 
-    def watch_executors(event: Any) -> None:
+    def watch_executors(event: Any = None) -> None:
         for executor in [*scheduler._executors.values()]:
             if executor not in watched:
                 watched.add(executor)
                 _watch(executor, errtrack)
 
-    starts = events.EVENT_SCHEDULER_STARTED | events.EVENT_EXECUTOR_ADDED
-    scheduler.add_listener(watch_executors, starts)
+    watch_executors()
+    scheduler.add_listener(watch_executors, events.EVENT_EXECUTOR_ADDED)
     scheduler.add_listener(
         lambda event: _report_error(errtrack, event), events.EVENT_JOB_ERROR
     )

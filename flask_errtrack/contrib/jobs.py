@@ -38,14 +38,20 @@ def arguments_by_name(
     So a password is seen to be one also where it was given by its position. What has
     no name in the signature gets its position: ``argument 3``.
     """
-    names: list[str] = []
+    made: dict[str, Any] = {}
+    # Signatures may be made by anybody.
+    with guard("naming the arguments of a job"):
+        names = _positional_names(function)
+        for at, value in enumerate(args or ()):
+            made[names[at] if at < len(names) else f"argument {at + 1}"] = value
+        made |= kwargs or {}
+    return made
+
+
+def _positional_names(function: Callable[..., Any] | None) -> list[str]:
     # Not every callable has a signature.
     with suppress(TypeError, ValueError):
         if function is not None:
             parameters = inspect.signature(function).parameters.values()
-            names = [one.name for one in parameters if one.kind in _POSITIONAL]
-    made = {
-        names[at] if at < len(names) else f"argument {at + 1}": value
-        for at, value in enumerate(args or ())
-    }
-    return {**made, **(kwargs or {})}
+            return [one.name for one in parameters if one.kind in _POSITIONAL]
+    return []

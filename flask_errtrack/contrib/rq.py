@@ -106,7 +106,7 @@ def _report(errtrack: ErrTrack | Client, job: Job, error: BaseException | None) 
         if client is None or not isinstance(error, Exception):
             return
         facts = _facts_of(job)
-        with suppress(DeserializationError):
+        with guard("reading what a job was given"), suppress(DeserializationError):
             facts["arguments"] = arguments_by_name(
                 _function_of(job), job.args, job.kwargs
             )
@@ -127,15 +127,16 @@ def _report_killed(errtrack: ErrTrack | Client, job: Job, status: int | None) ->
         if client is None:
             return
         name = str(job.description or job.id).partition("(")[0]
+        how = _end_of(status)
         with client.work(name) as scope:
             client.capture_message(
-                "The work horse of %s was killed: %s",
+                "The work horse of %s ended too early: %s",
                 "error",
-                params=[name, _end_of(status)],
-                formatted=f"The work horse of {name} was killed: {_end_of(status)}",
+                params=[name, how],
+                formatted=f"The work horse of {name} ended too early: {how}",
                 scope=scope,
                 contexts={"rq": _facts_of(job)},
-                fingerprint=["rq work horse killed", name],
+                fingerprint=["rq work horse ended", name],
             )
 
 

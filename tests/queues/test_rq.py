@@ -126,7 +126,7 @@ def test_a_work_horse_that_is_killed_is_one_event_of_its_job(
     events: list[Event],
 ) -> None:
     event = only(events, "killed")
-    assert "was killed: signal 9" in event["logentry"]["formatted"]
+    assert "ended too early: signal 9" in event["logentry"]["formatted"]
     assert "breadcrumbs" not in event
 
 
