@@ -439,3 +439,19 @@ def test_in_two_apps_of_one_process_records_go_where_the_context_says(
     ids = [event["event_id"] for one in transports for event in one.events]
     assert [line[0] for line in lines_of(log)] == ids
     assert len(ids) == 2
+
+
+def test_the_page_of_an_event_shows_thread_stack_and_arguments(
+    make_app: MakeApp,
+) -> None:
+    app = make_app(dashboard_access=lambda: True)
+    thread = threading.Thread(
+        target=count_stock, kwargs={"stack_info": True}, name="stock-taker"
+    )
+    thread.start()
+    thread.join()
+    client: Client = app.extensions["errtrack"]
+    assert client.flush(60)
+    page = app.test_client().get("/errtrack/issues/1").text
+    for shown in ("Thread stock-taker", "count_stock", "logger.error", "shelf %s"):
+        assert shown in page, shown

@@ -473,3 +473,45 @@ def test_no_time_of_a_clock_that_is_wrong_is_refused() -> None:
         for sent_at in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", 0):
             event = normalize_event({"timestamp": timestamp}, NOW, sent_at)
             assert abs((seconds_of(event["timestamp"]) or 0) - NOW) <= 31 * 86400
+
+
+_FRAMES = {"frames": [{"function": "pay", "lineno": 3}]}
+
+
+@pytest.mark.parametrize(
+    ("raw", "name"),
+    [
+        ({"values": [{"name": "a"}, {"name": "b", "current": True}]}, "b"),
+        ([{"name": "a", "current": True}, {"name": "b", "crashed": True}], "b"),
+        ({"values": [None, 7, {"name": "a", "current": "yes"}]}, "a"),
+        ({"values": [{"name": "a"}, {"name": "b"}]}, "a"),
+        ({"name": "a"}, "a"),
+    ],
+)
+def test_of_all_threads_the_one_stays_that_the_event_is_about(
+    raw: Any, name: str
+) -> None:
+    (thread,) = normal(threads=raw)["threads"]["values"]
+    assert thread["name"] == name
+
+
+@pytest.mark.parametrize("raw", [7, "text", {"values": 7}, [], {"values": []}])
+def test_threads_of_a_wrong_shape_cost_no_event(raw: Any) -> None:
+    event = normal(threads=raw, logentry={"message": "hello"})
+    assert not (event.get("threads") or {}).get("values")
+    assert event["logentry"] == {"message": "hello"}
+
+
+def test_a_thread_of_our_own_client_is_not_changed() -> None:
+    threads = {
+        "values": [
+            {
+                "id": 139_942_106_957_504,
+                "name": "stock-taker",
+                "current": True,
+                "crashed": False,
+                "stacktrace": _FRAMES,
+            }
+        ]
+    }
+    assert normal(threads=threads)["threads"] == threads

@@ -96,6 +96,18 @@ def _is_empty(value: Any) -> bool:
     return value in ({}, [], {"values": []})
 
 
+def _as_thread(raw: Any) -> Any:
+    """The one thread that the event is about; others may be hundreds."""
+    threads = _as_values(raw)
+    values = threads.get("values") if isinstance(threads, dict) else None
+    if not isinstance(values, list):
+        return threads
+    known = [one for one in values if isinstance(one, dict)]
+    crashed = [one for one in known if one.get("crashed") is True]
+    current = [one for one in known if one.get("current") is True]
+    return {"values": (crashed or current or known or values)[:1]}
+
+
 def _as_values(raw: Any) -> Any:
     """Lists that came bare, or with one entry alone."""
     if isinstance(raw, list):
@@ -218,6 +230,18 @@ _MECHANISM = fields(
     type="generic",
 )
 
+_STACKTRACE = fields({"frames": list_of(_FRAME, 50, 200)}, frames=[])
+
+_THREAD = fields(
+    {
+        "id": data,
+        "name": _SHORT,
+        "current": flag,
+        "crashed": flag,
+        "stacktrace": _STACKTRACE,
+    }
+)
+
 _EXCEPTION = fields(
     {
         "type": _SHORT,
@@ -225,7 +249,7 @@ _EXCEPTION = fields(
         "module": _SHORT,
         "thread_id": whole,
         "mechanism": _MECHANISM,
-        "stacktrace": fields({"frames": list_of(_FRAME, 50, 200)}, frames=[]),
+        "stacktrace": _STACKTRACE,
     },
     type="Error",
 )
@@ -290,6 +314,9 @@ EVENT = fields(
         "fingerprint": reshaped(_as_list, list_of(scalar_text(200), 10)),
         "exception": reshaped(
             _as_values, fields({"values": list_of(_EXCEPTION, 10, 40)}, values=[])
+        ),
+        "threads": reshaped(
+            _as_thread, fields({"values": list_of(_THREAD, 1)}, values=[])
         ),
         "logentry": reshaped(_as_log_entry, _LOG_ENTRY),
         "request": _REQUEST,

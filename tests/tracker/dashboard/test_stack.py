@@ -254,3 +254,13 @@ def test_frames_that_are_null_are_passed_over() -> None:
     exception["stacktrace"]["frames"].append(None)
     found = exceptions_of({"exception": {"values": [exception]}})[0]
     assert outline(found) == ["pay"]
+
+
+def test_the_stack_of_a_message_is_that_of_its_thread() -> None:
+    frame = {"function": "pay", "filename": "shop.py", "lineno": 3, "in_app": True}
+    thread = {"name": "stock-taker", "stacktrace": {"frames": [frame]}}
+    event = {"threads": {"values": [thread]}}
+    (shown,) = exceptions_of(event)
+    assert shown.type == "Thread stock-taker"
+    assert [item.kind for item in shown.items] == ["frame"]
+    assert raising_frame(event) == frame

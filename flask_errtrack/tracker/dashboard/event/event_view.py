@@ -108,6 +108,7 @@ def _facts(event: Mapping[str, Any]) -> tuple[details.Row, ...]:
         "Environment": event.get("environment"),
         "Server": event.get("server_name"),
         "Logger": event.get("logger"),
+        "Thread": stack.thread_of(event).get("name"),
         "Message template": template,
         "Distribution": event.get("dist"),
         "Platform": event.get("platform"),

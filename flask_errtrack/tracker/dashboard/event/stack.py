@@ -91,20 +91,39 @@ class ExceptionView:
 
 
 def exceptions_of(event: Mapping[str, Any]) -> list[ExceptionView]:
-    """Return the exceptions of an event, each one before what led to it."""
-    return [
-        _exception_view(place, link)
-        for place, link in enumerate(chain_of(event)[:MAX_EXCEPTIONS])
-    ]
+    """Return the exceptions of an event, each one before what led to it.
+
+    The stack of a thread comes last, where there is one.
+    """
+    links = [*chain_of(event)[:MAX_EXCEPTIONS], *_stacks_of_threads(event)]
+    return [_exception_view(place, link) for place, link in enumerate(links)]
 
 
 def raising_frame(event: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the innermost in-app frame of the outermost exception, or its last."""
-    chain = chain_of(event)
+    """Return the innermost in-app frame of the outermost exception, or its last.
+
+    Without an exception, that of the thread's stack.
+    """
+    chain = chain_of(event) or _stacks_of_threads(event)
     calls = _calls_of(chain[0].exception) if chain else []
     frames = [frame for frame, _ in calls]
     in_app = [frame for frame in frames if frame.get("in_app")]
     return next(reversed(in_app or frames), None)
+
+
+def thread_of(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the thread that an event is about; empty if that is not known."""
+    values = (event.get("threads") or {}).get("values") or []
+    return (values[0] if values else None) or {}
+
+
+def _stacks_of_threads(event: Mapping[str, Any]) -> list[Link]:
+    thread = thread_of(event)
+    stacktrace = thread.get("stacktrace") or {}
+    if not stacktrace.get("frames"):
+        return []
+    name = f"Thread {thread.get('name') or thread.get('id') or '?'}"
+    return [Link({"type": name, "stacktrace": stacktrace}, "", 0)]
 
 
 def place_of(frame: Mapping[str, Any]) -> str:
