@@ -326,7 +326,7 @@ class Client(ScopeApi):
         """Deliver what can be delivered in time, then stop capturing."""
         logging.unwatch(self)
         uncaught.unwatch(self)
-        self._delivery.send_all_held()
+        self._delivery.close()
         self._is_closed = True
         close_transport(self.transport)
 

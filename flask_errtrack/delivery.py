@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import threading
+import weakref
 from collections.abc import Callable
 
 from .drops import Drops
@@ -40,6 +41,7 @@ class Delivery:
         self._longest_wait_seconds = longest_wait_seconds
         #: Where events wait: mostly nowhere, which spares a look at each request.
         self.holding: set[Work] = set()
+        self._at_exit: Callable[[], None] | None = None
 
     def send(
         self,
@@ -78,10 +80,10 @@ class Delivery:
         if starting.error is not None:
             return False
         work.held[event_id] = Held(envelope, alarm)
-        if work not in self.holding:
-            self.holding.add(work)
+        self.holding.add(work)
+        if self._at_exit is None:
             # The program may end before the work does.
-            atexit.register(self.send_all_held)
+            self._at_exit = _at_exit(self)
         self.send_held(work, _MAX_HELD)
         return True
 
@@ -96,6 +98,12 @@ class Delivery:
         for work in list(self.holding):
             self.send_held(work)
 
+    def close(self) -> None:
+        """Send whatever waits; nothing more comes."""
+        self.send_all_held()
+        if self._at_exit is not None:
+            atexit.unregister(self._at_exit)
+
     def send_held(self, work: Work, keep: int = 0) -> None:
         """Send what waits, but for the newest ``keep`` events."""
         for event_id in list(work.held)[: max(len(work.held) - keep, 0)]:
@@ -104,10 +112,8 @@ class Delivery:
 
     def _forget(self, work: Work) -> None:
         """Look at work no more in which nothing waits."""
-        if not work.held and work in self.holding:
+        if not work.held:
             self.holding.discard(work)
-            if not self.holding:
-                atexit.unregister(self.send_all_held)
 
     def _send_one(self, event_id: str, work: Work) -> None:
         held = work.release(event_id)
@@ -130,3 +136,18 @@ class Delivery:
         if sending.error is not None:
             self._drops.count("send_error", envelope.category)
         return sending.error is None
+
+
+def _at_exit(delivery: Delivery) -> Callable[[], None]:
+    """Let a delivery that still is there at the end of the program send what waits.
+
+    Once for all that will wait: each call makes a list grow that never shrinks.
+    """
+
+    def send() -> None:
+        found = known()
+        if found is not None:
+            found.send_all_held()
+
+    known = weakref.ref(delivery, lambda _: atexit.unregister(send))
+    return atexit.register(send)
