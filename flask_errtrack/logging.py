@@ -185,6 +185,9 @@ def _call_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
             _records.tell(record)
 
 
+# Where a record cannot be formatted, logging prints the calls down to its own first
+# one, which it knows by its file: ours is not to show among them.
+_call_handlers.__code__ = _call_handlers.__code__.replace(co_filename=logging.__file__)
 _records: Watched[LoggingClient] = Watched(
     logging.Logger, "callHandlers", _call_handlers
 )

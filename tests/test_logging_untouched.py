@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -130,3 +131,105 @@ def test_flask_still_adds_its_default_handler(tmp_path: Path) -> None:
     printed = output_of("app.logger.error('one')", tmp_path)
     assert "ERROR in" in printed
     assert printed.count("one") == 1
+
+
+SAME = """
+import logging, logging.config, os, tempfile, threading
+from flask import Flask
+
+app = Flask("shop", instance_path=tempfile.mkdtemp())
+if os.environ["IS_WATCHED"] == "yes":
+    from flask_errtrack import ErrTrack
+    from flask_errtrack.transports import MemoryTransport
+    errtrack = ErrTrack(app, transport=MemoryTransport())
+logger = logging.getLogger("shop.stock")
+
+def everything(text="none left"):
+    logger.debug("small")
+    logger.info("counted %s", 3, extra={"shelf": 17})
+    logger.warning("few left")
+    logger.error(text, stack_info=True)
+    logger.error("not a number: %d", "seventeen")
+    logger.error("%s %s", "too few")
+    try:
+        {}["no-such-key"]
+    except KeyError:
+        logger.exception("shelf %(number)s", {"number": 17})
+    child = logger.getChild("top")
+    child.log(45, "between", stacklevel=2)
+
+@app.get("/broken")
+def broken():
+    everything("in a request")
+    return str(1 / 0)
+
+def the_same():
+    everything()
+    with app.app_context():
+        everything("in a context")
+    app.logger.warning("of the app")
+    app.test_client().get("/broken")
+    thread = threading.Thread(target=everything, args=("in a thread",), name="one")
+    thread.start()
+    thread.join()
+
+FORMAT = "%(levelname)s %(name)s %(pathname)s:%(lineno)d %(funcName)s %(threadName)s " \
+    "%(message)s"
+
+def lastResort():
+    the_same()
+
+def basicConfig():
+    logging.basicConfig(level="DEBUG", format=FORMAT)
+    the_same()
+
+def dictConfig():
+    handler = {"class": "logging.StreamHandler", "formatter": "all"}
+    logging.config.dictConfig({
+        "version": 1, "formatters": {"all": {"format": FORMAT}},
+        "handlers": {"err": handler},
+        "loggers": {"shop.stock": {
+            "handlers": ["err"], "propagate": False, "level": "DEBUG"}},
+        "root": {"handlers": ["err"], "level": "ERROR"}, "incremental": False,
+        "disable_existing_loggers": False})
+    the_same()
+
+def default_handler_of_flask():
+    app.logger.setLevel("DEBUG")
+    everything()
+    the_same()
+    logging.basicConfig(format=FORMAT, force=True)
+    the_same()
+
+locals()[os.environ["SETTING"]]()
+"""
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["lastResort", "basicConfig", "dictConfig", "default_handler_of_flask"],
+)
+def test_every_byte_of_the_log_is_the_same_with_and_without_us(
+    tmp_path: Path, setting: str
+) -> None:
+    outputs = []
+    (tmp_path / "same.py").write_text(SAME)
+    for is_watched in ("yes", "no"):
+        done = subprocess.run(
+            [sys.executable, "same.py"],
+            cwd=tmp_path,
+            env={
+                "PYTHONPATH": str(Path(__file__).parent.parent),
+                "IS_WATCHED": is_watched,
+                "SETTING": setting,
+            },
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        # Flask writes the time of each line. The stack of a request has our wraps of
+        # the app in it, as it has any middleware.
+        of_ours = r'^\[[-0-9 :,]+\] |^  File ".*/flask_errtrack/hooks.py", .*\n.*\n'
+        outputs.append(re.sub(of_ours, "", done.stderr, flags=re.M))
+    assert outputs[0] == outputs[1]
+    assert outputs[0].count("--- Logging error ---") >= 4
