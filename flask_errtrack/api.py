@@ -14,7 +14,7 @@ from typing import Any, overload
 from .around import Around
 from .errors import guard, own_work
 from .event import CheckInStatus, Level
-from .monitor import Watching, checked_slug, monitor_config, watched
+from .monitor import MonitorClient, checked_slug, monitor_config, monitored
 from .scope import Scope
 
 ScopeCallback = Callable[[Scope], Any]
@@ -24,7 +24,7 @@ class ScopeApi:
     """Sets what goes with the events of the running request, command or thread."""
 
     @property
-    def client(self) -> Watching | None:
+    def client(self) -> MonitorClient | None:
         """The client that is meant at the moment; None: there is none yet."""
         raise NotImplementedError
 
@@ -102,7 +102,7 @@ class ScopeApi:
             failure_issue_threshold=failure_issue_threshold,
             recovery_threshold=recovery_threshold,
         )
-        return Around(partial(watched, self, checked_slug(slug), config))
+        return Around(partial(monitored, self, checked_slug(slug), config))
 
     def capture_check_in(
         self,

@@ -64,9 +64,9 @@ def checked_slug(slug: Any) -> str:
 def monitor_config(
     schedule: Any, timezone: Any = None, **numbers: Any
 ) -> dict[str, Any] | None:
-    """Return how a job is to be watched, as the protocol has it ("Check-Ins").
+    """Return how a job is to be monitored, as the protocol has it ("Check-Ins").
 
-    :param schedule: a crontab line or a ``timedelta``; None: it is not watched.
+    :param schedule: a crontab line or a ``timedelta``; None: it is not monitored.
     :raises ConfigError: something has a value that cannot be meant.
     """
     given = {name: number for name, number in numbers.items() if number is not None}
@@ -120,7 +120,7 @@ def _timezone(given: Any, schedule: dict[str, Any]) -> Any:
     return given
 
 
-class Watching(Protocol):
+class MonitorClient(Protocol):
     """What is needed of a client."""
 
     @property
@@ -147,17 +147,17 @@ class HasClient(Protocol):
     """An extension, or a client itself."""
 
     @property
-    def client(self) -> Watching | None:
+    def client(self) -> MonitorClient | None:
         """The client that is meant at the moment."""
 
 
 @contextmanager
-def watched(
+def monitored(
     errtrack: HasClient, slug: str, config: dict[str, Any] | None
 ) -> Iterator[Scope]:
     """Do what is inside as one run of a job; without a client it is just done.
 
-    :param config: how the job is to be watched.
+    :param config: how the job is to be monitored.
     """
     client = None
     # The job has to run, even where nobody can tell which app is meant.

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import json
 import math
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -254,6 +258,35 @@ def test_the_runs_of_a_job_arrive_and_name_the_event_of_their_failure(
     bad = receiver.received("check_in", monitor_slug="nightly", status="error")
     event = receiver.received("event", transaction="nightly")
     assert event["contexts"]["monitor"]["check_in_id"] == bad["check_in_id"]
+
+
+KILLED = """
+import os, signal, sys
+from flask_errtrack import Client
+
+client = Client(dsn=sys.argv[1], outbox=sys.argv[2])
+with client.monitor("killed", schedule="@daily", max_runtime_minutes=20):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_of_a_job_that_is_killed_a_later_process_tells_that_it_began(
+    receiver: Spotlight, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, receiver.dsn, str(tmp_path)],
+        env={"PYTHONPATH": str(Path(__file__).parent.parent)},
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL
+    client = Client(dsn=receiver.dsn, outbox=str(tmp_path))
+    client.capture_message("the next process")
+    begun = receiver.received("check_in", monitor_slug="killed")
+    client.close()
+    assert (begun["status"], begun["monitor_config"]["max_runtime"]) == (
+        "in_progress",
+        20,
+    )
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br"])
