@@ -12,6 +12,7 @@ from .envelope import Envelope
 from .errors import Refused, guard, own_work
 from .host import Host
 from .transports import Transport
+from .transports.base import hold
 from .work import Held, Work
 
 # Which of several events of one work its event_id names.
@@ -57,7 +58,7 @@ class Delivery:
         :param may_wait: keep it until the end of the work, for a report that
             knows more of the same error.
         """
-        work.release(event_id)
+        earlier = work.release(event_id)
         is_accepted = envelope is not None and (
             (may_wait and self._hold(event_id, envelope, work))
             or self.deliver(envelope)
@@ -66,6 +67,8 @@ class Delivery:
             work.accept(event_id, rank)
         else:
             work.discard(event_id)
+        if earlier is not None:
+            earlier.forget()
         self._host.show_event_id(work.event_id)
         return event_id if is_accepted else None
 
@@ -77,9 +80,10 @@ class Delivery:
         alarm.daemon = True
         with guard("letting an event wait") as starting:
             alarm.start()
+            forget = hold(self._find_transport(), envelope)
         if starting.error is not None:
             return False
-        work.held[event_id] = Held(envelope, alarm)
+        work.held[event_id] = Held(envelope, alarm, forget)
         self.holding.add(work)
         if self._at_exit is None:
             # The program may end before the work does.
@@ -117,9 +121,12 @@ class Delivery:
 
     def _send_one(self, event_id: str, work: Work) -> None:
         held = work.release(event_id)
-        if held is not None and not self.deliver(held.envelope):
+        if held is None:
+            return
+        if not self.deliver(held.envelope):
             work.discard(event_id)
             self._host.show_event_id(work.event_id)
+        held.forget()
 
     def deliver(self, envelope: Envelope) -> bool:
         """Hand an envelope over; tell whether it was taken. What was not is counted."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,10 +24,12 @@ class Held:
     """An event that waits for a better report of the same error.
 
     :param alarm: rings when it has waited too long.
+    :param forget: ends what was done in case that the process is killed meanwhile.
     """
 
     envelope: Envelope
     alarm: threading.Timer
+    forget: Callable[[], None]
 
 
 class Work:
@@ -69,7 +71,9 @@ class Work:
 
     def discard(self, event_id: str) -> None:
         """Forget an event that was held, and is not wanted after all."""
-        self.release(event_id)
+        held = self.release(event_id)
+        if held is not None:
+            held.forget()
         for work in self._and_outer():
             if work.last_event_id == event_id:
                 work.last_event_id = None

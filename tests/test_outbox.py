@@ -349,3 +349,40 @@ def test_memory_keeps_what_it_has() -> None:
     outbox = MemoryOutbox(1000)
     outbox.put(b"one", "error")
     assert outbox.sweep() == [] and len(outbox.names()) == 1
+
+
+def test_what_is_held_waits_only_once_its_process_must_be_gone(
+    tmp_path: Path,
+) -> None:
+    outbox = FolderOutbox(tmp_path, 1000)
+    outbox.hold(b"one", "error")
+    assert outbox.names() == [] and not outbox.is_empty()
+    (path,) = tmp_path.iterdir()
+    long_ago = path.stat().st_mtime - 60
+    os.utime(path, (long_ago, long_ago))
+    (name,) = outbox.names()
+    assert (outbox.read(name), outbox.category_of(name)) == (b"one", "error")
+    outbox.remove(name)
+    assert outbox.is_empty()
+
+
+def test_what_is_held_can_be_forgotten_even_twice(
+    make_outbox: Callable[[int], Outbox],
+) -> None:
+    outbox = make_outbox(1000)
+    forget = outbox.hold(b"one", "error")
+    forget()
+    forget()
+    assert outbox.names() == [] and outbox.is_empty()
+
+
+def test_what_is_held_and_set_aside_can_be_put_back(tmp_path: Path) -> None:
+    outbox = FolderOutbox(tmp_path, 1000)
+    outbox.hold(b"one", "error")
+    (path,) = tmp_path.iterdir()
+    os.utime(path, (0, 0))
+    outbox.set_aside(path.name)
+    assert outbox.names() == []
+    assert outbox.category_of(outbox.set_aside_names()[0]) == "error"
+    assert outbox.put_back(outbox.set_aside_names()[0]) == path.name
+    assert outbox.names() == [path.name]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from ..drops import Drops
@@ -96,6 +97,12 @@ class BackgroundTransport:
             raise
         finally:
             worker.wake()
+
+    def hold(self, envelope: Envelope) -> Callable[[], None]:
+        """Keep a copy in case this process is killed; return what forgets it."""
+        with suppress(OSError, Refused):
+            return self.outbox.hold(envelope.encode(), envelope.category)
+        return lambda: None
 
     def _put(self, courier: Courier, envelope: Envelope) -> None:
         """Put an envelope into the outbox, or into memory if there is no disk."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 from ..envelope import Envelope
@@ -29,6 +30,15 @@ def flush(transport: object, timeout_seconds: float) -> bool:
     """Flush a transport, if it can be flushed: tell whether nothing waits."""
     flush_it = getattr(transport, "flush", None)
     return flush_it is None or bool(flush_it(timeout_seconds))
+
+
+def hold(transport: object, envelope: Envelope) -> Callable[[], None]:
+    """Have a transport keep a copy in case this process is killed, if it can.
+
+    :return: what forgets the copy, when the envelope was sent or is not wanted.
+    """
+    hold_it = getattr(transport, "hold", None)
+    return (lambda: None) if hold_it is None else hold_it(envelope)
 
 
 def close(transport: object) -> None:

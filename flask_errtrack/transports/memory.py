@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ..envelope import Envelope
@@ -49,6 +49,10 @@ class MemoryOutbox:
                 raise Refused(f"the outbox is full ({self._max_bytes} bytes)")
             self._size_bytes += len(data)
             self._waiting[f"{next(self._numbers):020}.{category}"] = data
+
+    def hold(self, data: bytes, category: str) -> Callable[[], None]:
+        """Keep nothing: memory is no safer than where the envelope is."""
+        return lambda: None
 
     def names(self) -> list[str]:
         """Return the names of what waits, the oldest first."""

@@ -12,7 +12,7 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
@@ -27,15 +27,20 @@ from .files import open_plain, read_plain
 from .ledger import Ledger
 
 _SUFFIX = ".envelope"
+_HELD = ".held"
 _SET_ASIDE = ".set-aside"
 _WRITING = ".writing"
 _DAY_SECONDS = 24 * 3600.0
 _MAX_AGES_SECONDS = {
     _SUFFIX: 30 * _DAY_SECONDS,
+    _HELD: 30 * _DAY_SECONDS,
     _SET_ASIDE: 30 * _DAY_SECONDS,
     _WRITING: _DAY_SECONDS,
 }
 _SUFFIXES = tuple(_MAX_AGES_SECONDS)
+_WAITING = (_SUFFIX, _HELD)
+# Who holds an envelope for longer has been killed: it waits like any other.
+_LONGEST_HOLD_SECONDS = 10.0
 # Of what was set aside, so many files are kept to be looked at, the newest.
 _MAX_SET_ASIDE = 100
 _ASIDE_SHARE = 0.25
@@ -61,6 +66,12 @@ class Outbox(Protocol):
 
         :raises Refused: there is no room for more.
         :raises OSError: it cannot be written.
+        """
+
+    def hold(self, data: bytes, category: str) -> Callable[[], None]:
+        """Keep an envelope in case this process is killed; return what forgets it.
+
+        :raises Refused, OSError: as ``put`` does.
         """
 
     def names(self) -> list[str]:
@@ -111,6 +122,19 @@ class FolderOutbox:
 
     def put(self, data: bytes, category: str) -> None:
         """Keep one envelope in a file."""
+        self._write(data, category, _SUFFIX)
+
+    def hold(self, data: bytes, category: str) -> Callable[[], None]:
+        """Keep one envelope in a file that nobody looks at for a while."""
+        name = self._write(data, category, _HELD)
+
+        def forget() -> None:
+            with suppress(OSError):
+                self.remove(name)
+
+        return forget
+
+    def _write(self, data: bytes, category: str, suffix: str) -> str:
         with self._lock:
             self._make_room(len(data))
             number = f"{time.time_ns():020}-{os.getpid()}-{next(self._numbers)}"
@@ -122,32 +146,43 @@ class FolderOutbox:
             try:
                 with open(descriptor, "wb") as file:
                     file.write(data)
-                os.rename(temporary, self.folder / f"{name}{_SUFFIX}")
+                os.rename(temporary, self.folder / f"{name}{suffix}")
             except OSError:
                 temporary.unlink(missing_ok=True)
                 raise
+        return f"{name}{suffix}"
 
     def names(self) -> list[str]:
         """Return the names of what waits, the oldest first."""
-        return self._names(_SUFFIX)
+        found = self._names(_SUFFIX, _HELD)
+        return [name for name in found if not self._is_held(name)]
+
+    def _is_held(self, name: str) -> bool:
+        if not name.endswith(_HELD):
+            return False
+        try:
+            held_at = (self.folder / name).lstat().st_mtime
+        except OSError:
+            return True
+        return abs(time.time() - held_at) <= _LONGEST_HOLD_SECONDS
 
     def set_aside_names(self) -> list[str]:
         """Return the names of what can never be delivered."""
         return self._names(_SET_ASIDE)
 
-    def _names(self, suffix: str) -> list[str]:
+    def _names(self, *suffixes: str) -> list[str]:
         try:
             found = os.listdir(self.folder)
         except OSError:
             # There is none, or none that can be read.
             return []
-        return sorted(name for name in found if name.endswith(suffix))
+        return sorted(name for name in found if name.endswith(suffixes))
 
     def is_empty(self) -> bool:
         """Tell whether nothing waits, without a look at everything."""
         try:
             with os.scandir(self.folder) as entries:
-                return not any(entry.name.endswith(_SUFFIX) for entry in entries)
+                return not any(entry.name.endswith(_WAITING) for entry in entries)
         except OSError:
             return True
 
@@ -200,7 +235,7 @@ class FolderOutbox:
                 with suppress(OSError):
                     if now - path.lstat().st_mtime > max_age_seconds:
                         path.unlink()
-                        expired += [name] if suffix == _SUFFIX else []
+                        expired += [name] if suffix in _WAITING else []
         return expired
 
     @contextmanager

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import logging
 import os
 import resource
 import signal
@@ -18,7 +19,7 @@ from typing import Any
 
 from flask_errtrack import Client
 
-from .app import app, errtrack, transport_of
+from .app import Marked, app, errtrack, transport_of
 from .forking import children, fail, fork_in_a_storm
 
 
@@ -60,6 +61,17 @@ def report(mark: str) -> None:
     client.capture_user_report(
         {"event_id": "0" * 32, "name": mark, "email": "", "comments": mark}
     )
+
+
+def log(*marks: str) -> None:
+    """Log an error once a mark, as one does who goes on to raise it."""
+    for mark in marks:
+        with errtrack.push_scope() as scope:
+            scope.set_tag("mark", mark)
+            try:
+                raise Marked
+            except Marked:
+                logging.getLogger("shop").exception("failed")
 
 
 def flush(seconds: str) -> bool:
@@ -137,6 +149,7 @@ ORDERS: dict[str, Callable[..., Any]] = {
     "storm": storm,
     "seconds to fail": seconds_to_fail,
     "report": report,
+    "log": log,
     "flush": flush,
     "stats": stats,
     "close": close,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sqlite3
 from collections import Counter
@@ -107,7 +108,9 @@ def test_no_end_waits_for_a_server_that_hangs(end: str, tmp_path: Path) -> None:
             program.fail(MARKS)
             leave(program)
             assert program.ended(MARGIN_SECONDS) in statuses
-        assert len(outbox(tmp_path)) == len(MARKS)
+        # What ends the program is an event, too.
+        more = 1 if end == "an exception" else 0
+        assert len(outbox(tmp_path)) == len(MARKS) + more
         receiver.play("ok")
         with Program(tmp_path, receiver.dsn) as program:
             program.get_ready()
@@ -158,6 +161,30 @@ def test_an_app_without_a_dsn_has_it_in_its_tracker(end: str, tmp_path: Path) ->
         assert program.end() == 0
     assert recorded(tmp_path) == dict.fromkeys(MARKS, 1)
     assert outbox(tmp_path) == []
+
+
+@pytest.mark.parametrize("end", SUDDEN_ENDS)
+def test_what_was_only_logged_arrives_though_it_waited_for_the_raise(
+    end: str, tmp_path: Path
+) -> None:
+    with Receiver(tmp_path) as receiver:
+        with Program(tmp_path, receiver.dsn) as program:
+            program.tell("log", *MARKS[:3])
+            assert outbox(tmp_path) == []
+            SUDDEN_ENDS[end][0](program)
+            program.ended()
+        held = outbox(tmp_path, "*.held")
+        assert len(held) == 3
+        for path in held:
+            # As if it had been there for a while.
+            minutes_ago = path.stat().st_mtime - 120
+            os.utime(path, (minutes_ago, minutes_ago))
+        with Program(tmp_path, receiver.dsn) as program:
+            program.get_ready()
+            receiver.until_arrived(MARKS[:3])
+            assert program.end() == 0
+        assert_each_arrived_once(receiver, MARKS[:3])
+    assert outbox(tmp_path, "*.held") == []
 
 
 @pytest.mark.parametrize("is_on_disk", [True, False], ids=["on disk", "in memory"])
