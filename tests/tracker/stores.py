@@ -110,8 +110,13 @@ def record_meanwhile(change: Callable[[], None], record: Callable[[int], None]) 
         job.result()
 
 
-def postgresql_url(encoding: str = "UTF8") -> str:
-    """Return the URL of an empty database on a real server, or skip the test."""
+def postgresql_url(
+    encoding: str = "UTF8", template: str = "template0", suffix: str = ""
+) -> str:
+    """Return the URL of a new database on a real server, or skip the test.
+
+    :param template: the name of the database of which it is a copy.
+    """
     url = os.environ.get("ERRTRACK_TEST_POSTGRESQL_URL")
     if url is None:
         reason = "ERRTRACK_TEST_POSTGRESQL_URL names no PostgreSQL database"
@@ -120,12 +125,13 @@ def postgresql_url(encoding: str = "UTF8") -> str:
         pytest.skip(reason)
     server = create_engine(Database(url).url, isolation_level="AUTOCOMMIT")
     # Tests that run at the same time must not empty each other's database.
-    name = f"{server.url.database}_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+    name = f"{server.url.database}_{worker}{suffix}"
     with server.connect() as connection:
         connection.exec_driver_sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         connection.exec_driver_sql(
             f"CREATE DATABASE \"{name}\" ENCODING '{encoding}' "
-            "LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+            f"LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE \"{template}\""
         )
     server.dispose()
     return server.url.set(database=name).render_as_string(hide_password=False)

@@ -31,19 +31,19 @@ THREADS = 8
 EVENTS_EACH = 10
 
 
-def test_threads_and_processes_count_every_event_once(database_url: str) -> None:
+def test_threads_and_processes_count_every_event_once(empty_url: str) -> None:
     context = multiprocessing.get_context("spawn")
     writers = [
-        context.Process(target=_record_many, args=(database_url, number))
+        context.Process(target=_record_many, args=(empty_url, number))
         for number in range(PROCESSES)
     ]
     for writer in writers:
         writer.start()
-    _record_many(database_url, PROCESSES)
+    _record_many(empty_url, PROCESSES)
     for writer in writers:
         writer.join()
 
-    store = Store(database_url)
+    store = Store(empty_url)
     total = (PROCESSES + 1) * THREADS * EVENTS_EACH
     assert [writer.exitcode for writer in writers] == [0] * PROCESSES
     assert row(store, issue).event_count == total

@@ -132,13 +132,13 @@ def deadlocks(store: Store) -> int:
 
 
 def test_several_hosts_write_into_one_tracker_and_nothing_is_lost(
-    database_url: str, tmp_path: Path
+    empty_url: str, tmp_path: Path
 ) -> None:
     folders = [tmp_path / f"host-{number}" for number in range(HOSTS)]
-    store = Store(database_url)
+    store = Store(empty_url)
     store.check()
     with contextlib.ExitStack() as hosts:
-        ports = [hosts.enter_context(running(one, database_url)) for one in folders]
+        ports = [hosts.enter_context(running(one, empty_url)) for one in folders]
         events = fail_everywhere(ports)
         wait_until_counted(store, events, folders)
         for port in ports:

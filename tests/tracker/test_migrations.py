@@ -70,13 +70,13 @@ def test_an_upgrade_may_be_asked_for_at_any_time(store: Store) -> None:
     assert row(store, project).id == 1
 
 
-def test_the_tables_can_stand_among_those_of_the_app(database_url: str) -> None:
-    engine = create_engine(Database(database_url).url)
+def test_the_tables_can_stand_among_those_of_the_app(empty_url: str) -> None:
+    engine = create_engine(Database(empty_url).url)
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE alembic_version (version_num text)"))
         connection.execute(text("INSERT INTO alembic_version VALUES ('of the app')"))
 
-    store = Store(database_url)
+    store = Store(empty_url)
     store.record(item())
     store.close()
 
@@ -108,8 +108,8 @@ def test_the_version_of_the_tables_is_told(store: Store) -> None:
             assert migrations.state_of(connection, revisions) is state
 
 
-def test_what_the_first_tables_held_is_still_there(database_url: str) -> None:
-    database = Database(database_url)
+def test_what_the_first_tables_held_is_still_there(empty_url: str) -> None:
+    database = Database(empty_url)
     engine = create_engine(database.url)
     with engine.begin() as connection:
         migrations.upgrade(connection, "0001")
@@ -118,7 +118,7 @@ def test_what_the_first_tables_held_is_still_there(database_url: str) -> None:
                 text(statement), {"x": b"x"} if ":x" in statement else {}
             )
     engine.dispose()
-    store = Store(database_url)
+    store = Store(empty_url)
     with closing(store):
         store.upgrade()
 

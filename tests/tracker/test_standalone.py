@@ -310,9 +310,9 @@ def test_a_wrong_option_is_refused(
         make(**options)
 
 
-def test_it_runs_on_either_database(make: MakeTracker, database_url: str) -> None:
+def test_it_runs_on_either_database(make: MakeTracker, empty_url: str) -> None:
     key = "0123456789abcdef" * 4
-    app = make(database_url=database_url, secret_key=key, password=PASSWORD)
+    app = make(database_url=empty_url, secret_key=key, password=PASSWORD)
     client = app.test_client()
     added = client.post("/projects", data={"name": "shop"}, headers=basic(PASSWORD))
     assert added.location == "/projects/2"

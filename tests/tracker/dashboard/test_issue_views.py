@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import flask_login
 import pytest
@@ -24,12 +23,12 @@ VIEWER = "look"
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(sqlite_url: str) -> Iterator[Store]:
     """A store with two issues of the same place, a third, and feedback."""
     other = samples.order_event(2)
     frames = other["exception"]["values"][0]["stacktrace"]["frames"]
     frames[-1]["context_line"] = "    total = rates[code]"
-    with stores(f"sqlite:///{tmp_path}/errtrack.db") as make:
+    with stores(sqlite_url) as make:
         made = make(samples.order_event(1), other, samples.message_event(5))
         made.record(samples.report_of(1))
         yield made

@@ -232,8 +232,9 @@ def fill(store: Store) -> None:
 
 
 @pytest.fixture(params=["embedded", "standalone"])
-def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
-    url = f"sqlite:///{tmp_path}/errtrack.db"
+def site(
+    request: pytest.FixtureRequest, tmp_path: Path, sqlite_url: str
+) -> Iterator[Site]:
     options: dict[str, Any] = {
         "dashboard_access": rule,
         "alerts": [lambda alert: None],
@@ -241,9 +242,9 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     }
     with ExitStack() as stack:
         if request.param == "embedded":
-            app = embedded(url, tmp_path, **options)
+            app = embedded(sqlite_url, tmp_path, **options)
         else:
-            app = create_app(url, secret_key=KEY, **options)
+            app = create_app(sqlite_url, secret_key=KEY, **options)
         stack.callback(lambda: dismantle(app))
         site = Site(app, "/errtrack" if request.param == "embedded" else "")
         tracker = app.extensions[TRACKER_KEY]

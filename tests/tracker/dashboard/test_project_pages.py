@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
@@ -24,9 +23,9 @@ HERE = "http://localhost/errtrack"
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(sqlite_url: str) -> Iterator[Store]:
     """A store with the project of the app alone."""
-    made = Store(f"sqlite:///{tmp_path}/errtrack.db", now=lambda: NOW)
+    made = Store(sqlite_url, now=lambda: NOW)
     yield made
     made.close()
 

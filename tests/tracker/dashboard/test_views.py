@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -28,10 +29,19 @@ SAMPLES = {
 }
 
 
+@pytest.fixture(scope="module")
+def filled_file(made_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the samples, to be copied."""
+    path = Path(shutil.copy(made_file, tmp_path_factory.mktemp("filled")))
+    with stores(f"sqlite:///{path}") as make:
+        make(*(make_event(n) for n, make_event in SAMPLES.items()))
+    return path
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with stores(f"sqlite:///{tmp_path}/errtrack.db") as make:
-        yield make(*(make_event(n) for n, make_event in SAMPLES.items()))
+def store(filled_file: Path, tmp_path: Path) -> Iterator[Store]:
+    with stores(f"sqlite:///{shutil.copy(filled_file, tmp_path)}") as make:
+        yield make()
 
 
 @pytest.fixture
@@ -177,8 +187,8 @@ def test_feedback_without_an_event_is_shown_as_that(
     assert "without an event" in client.get("/errtrack/feedback").text
 
 
-def test_an_empty_tracker_teaches_the_first_steps(tmp_path: Path) -> None:
-    with stores(f"sqlite:///{tmp_path}/errtrack.db") as make:
+def test_an_empty_tracker_teaches_the_first_steps(sqlite_url: str) -> None:
+    with stores(sqlite_url) as make:
         text = dashboard(make()).test_client().get("/errtrack/").text
     assert "flask errtrack test" in text and "1 / 0" in text
 
