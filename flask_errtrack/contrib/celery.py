@@ -14,7 +14,13 @@ from weakref import WeakKeyDictionary
 try:
     from celery import VERSION, Celery, Task, signals
     from celery.app import trace
-    from celery.exceptions import Ignore, Reject, Retry, TimeLimitExceeded
+    from celery.exceptions import (
+        Ignore,
+        NotRegistered,
+        Reject,
+        Retry,
+        TimeLimitExceeded,
+    )
 except ImportError as error:
     raise ImportError(
         "flask_errtrack.contrib.celery needs Celery; pip install celery"
@@ -67,6 +73,7 @@ def init_celery(
     signals.task_failure.connect(tasks.fail)
     signals.task_internal_error.connect(tasks.fail)
     signals.task_retry.connect(tasks.retry)
+    signals.task_unknown.connect(tasks.refuse)
     signals.worker_process_shutdown.connect(tasks.end_process)
 
 
@@ -93,7 +100,15 @@ class _Tasks:
 
     def begin_worker(self, **_: Any) -> None:
         """Be ready before any task fails."""
-        self._client()
+        # Only a worker has this loaded.
+        from celery.worker.consumer import consumer
+
+        with guard("beginning a worker"), own_work():
+            client = self._client()
+            if client is not None:
+                # In it stands all that the task was given.
+                echo = (consumer.logger.name, consumer.UNKNOWN_TASK_ERROR)
+                client.host.echoes.add(echo)
 
     def begin(self, task: Task, **_: Any) -> None:
         """Begin the work of a task."""
@@ -148,6 +163,20 @@ class _Tasks:
                 self._capture(
                     client, sender, error, facts, handled=True, level="warning"
                 )
+
+    def refuse(self, sender: Any, name: str, id: str, **_: Any) -> None:
+        """Capture that a worker does not know a task."""
+        with guard("reporting an unknown task"), own_work():
+            client = self._client() if sender.app == self._celery_app else None
+            if client is not None:
+                with client.work(name) as scope:
+                    client.capture_exception(
+                        NotRegistered(name),
+                        mechanism="celery",
+                        handled=False,
+                        scope=scope,
+                        contexts={"celery": {"task_id": id}},
+                    )
 
     def end_process(self, **_: Any) -> None:
         """Deliver what waits: a process of the pool ends without its exit functions."""

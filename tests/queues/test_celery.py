@@ -108,6 +108,16 @@ def test_what_a_task_decides_or_expects_is_no_event(
     assert worker.events() == []
 
 
+def test_a_task_that_the_worker_does_not_know_is_one_event(
+    worker: CeleryWorker,
+) -> None:
+    worker.run("removed", 17, "hunter2-secret")
+    (event,) = worker.events()
+    assert types_of([event]) == ["NotRegistered"]
+    assert event["transaction"] == "queues.tasks.removed"
+    assert "hunter2" not in json.dumps(event)
+
+
 def test_nothing_of_a_task_gets_into_the_next_one(worker: CeleryWorker) -> None:
     worker.run("marked", 17, False)
     worker.run("marked", 18, True)
@@ -211,6 +221,17 @@ def test_a_task_that_runs_in_a_request_is_one_event_however_it_is_seen(
     (event,) = sent.events
     assert event["transaction"] == task.name
     assert "tags" not in event
+
+
+def test_an_error_that_leaves_a_task_for_its_request_is_one_event(
+    app: Flask, sent: MemoryTransport, errtrack: ErrTrack
+) -> None:
+    celery_app = eager(app, errtrack)
+    celery_app.conf.task_eager_propagates = True
+    task = celery_app.task(fail)
+    app.add_url_rule("/broken", "broken", lambda: str(task.delay()))
+    visit(app)
+    assert len(sent.events) == 1
 
 
 def test_what_a_task_is_tried_again_for_is_a_warning_if_that_is_wanted(
