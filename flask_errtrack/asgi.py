@@ -31,6 +31,13 @@ AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 _EVENT_ID_HEADER = b"x-errtrack-id"
 _STARTS = ("http.response.start", "websocket.http.response.start")
 _FAILURES = ("lifespan.startup.failed", "lifespan.shutdown.failed")
+# After these a server ends, and uvicorn by a signal: nothing of ours is asked then.
+_ENDS = (*_FAILURES, "lifespan.shutdown.complete")
+# What uvicorn says of a failure that it was told.
+_ECHOES = {
+    ("uvicorn.error", "Application startup failed. Exiting."),
+    ("uvicorn.error", "Application shutdown failed. Exiting."),
+}
 # How frameworks and servers tell an app that nobody listens any more.
 _DISCONNECTS = {
     "ClientDisconnect",
@@ -175,19 +182,22 @@ class _Watch:
 
     async def send_lifespan(self, message: Message) -> None:
         """Send a message of the lifespan; it may tell of an error that stays inside."""
-        if message.get("type") not in _FAILURES:
-            await self._send(message)
-            return
-        error = sys.exception()
-        if error is not None:
-            self.see(error)
+        with guard("seeing the end of an ASGI app"), own_work():
+            self._see_end(message["type"], sys.exception())
         try:
-            # What the server logs of it is known.
+            # What a server logs of it is known.
             with own_work():
                 await self._send(message)
         except Exception as error:
             self._of_server = error
             raise
+
+    def _see_end(self, kind: str, error: BaseException | None) -> None:
+        if kind in _FAILURES and error is not None:
+            self.see(error)
+            self._client.host.echoes |= _ECHOES
+        if kind in _ENDS:
+            self._client.flush(self._client.config.shutdown_timeout_seconds)
 
     def see(self, error: BaseException) -> None:
         """Capture an exception, unless it is no fault of the app."""

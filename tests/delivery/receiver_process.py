@@ -28,7 +28,7 @@ from .bad_answers import PLAYS, Connection, Gone, Play
 _MAX_HEADERS = 100
 
 
-def _decoded(body: bytes, encoding: str) -> bytes:
+def decoded(body: bytes, encoding: str) -> bytes:
     if encoding == "gzip":
         return gzip.decompress(body)
     if encoding == "deflate":
@@ -54,7 +54,7 @@ def items_of(data: bytes) -> list[tuple[str, Any]]:
 def request_of(body: bytes, encoding: str) -> dict[str, Any]:
     """Say what a request brought: type, mark and event id of its main item."""
     try:
-        (_, headers), (kind, payload), *_ = items_of(_decoded(body, encoding))
+        (_, headers), (kind, payload), *_ = items_of(decoded(body, encoding))
     except (ValueError, KeyError, OSError, zlib.error) as error:
         return {"kind": "unreadable", "payload": repr(error)}
     tags = payload.get("tags") or {}
