@@ -33,6 +33,8 @@ from .secret_names import secrets_of_settings
 #: Inside the client's app, outside of every app, or in another app.
 Place = Literal["inside", "outside", "elsewhere"]
 
+# The app's own code has named the transaction.
+_CUSTOM = {"source": "custom"}
 # Where init_app leaves what it has built, in app.extensions.
 CLIENT_KEY = "errtrack"
 KEYS_KEY = "errtrack_signing_keys"
@@ -184,9 +186,9 @@ class FlaskHost(Host):
         """Add request, user and command."""
         request = self._request_or_current(request)
         super().describe(event, request, config)
-        # A worker is a command, too, and what a task of its queue does is not.
-        is_task = event.get("transaction_info") == {"source": "task"}
-        if request is None and not is_task:
+        # Workers and servers are commands, too; the work that they are for is not.
+        is_other = event.get("transaction_info", _CUSTOM) != _CUSTOM
+        if request is None and not is_other:
             command = command_of(error)
             if command is not None:
                 attempt(event, "command", partial(describe_command, event, command))

@@ -276,6 +276,22 @@ def test_a_name_that_was_set_is_kept_and_the_parameters_too(
     assert event["contexts"]["command"]["params"] == {"shelf": "top"}
 
 
+@pytest.mark.parametrize("source", ["task", "route"])
+def test_what_a_worker_or_server_is_for_is_not_its_command(
+    app: Flask, flask: Run, sent: MemoryTransport, source: str
+) -> None:
+    @app.cli.command()
+    def serve() -> None:
+        client = app.extensions["errtrack"]
+        with client.work("buy", source):
+            client.capture_exception(Broken())
+
+    assert flask("serve").exit_code == 0
+    (event,) = sent.events
+    assert event["transaction"] == "buy"
+    assert "command" not in event["contexts"]
+
+
 @pytest.mark.swallows_errors
 def test_parameters_that_break_when_looked_at_cost_the_event_nothing(
     app: Flask, flask: Run, sent: MemoryTransport
