@@ -94,8 +94,11 @@ class EventIdFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Let the record be captured now, not after its handlers."""
         if not hasattr(record, "event_id"):
-            _seen.add(record)
-            record.event_id = _records.tell(record) or _id_of_work() or "-"
+            event_id = None
+            with guard("looking for the id of an event"):
+                _seen.add(record)
+                event_id = _records.tell(record) or _id_of_work()
+            record.event_id = event_id or "-"
         return True
 
 
@@ -110,14 +113,14 @@ class _Reader:
         self._excluded: dict[str, bool] = {}
 
     def see(self, client: LoggingClient, record: logging.LogRecord) -> str | None:
-        """Look at a record; never raises, never changes it."""
+        """Look at a record; never changes it."""
         is_event = _is_at(record, self._event_level)
         is_crumb = _is_at(record, self._breadcrumb_level)
         if not (is_event or is_crumb) or self._is_excluded(record.name):
             return None
         place = _records.place_of(client)
         event_id = None
-        with guard("looking at a log record"), own_work():
+        with own_work():
             if (record.name, safe_text(record.msg)) in client.host.echoes:
                 return None
             if is_event and (place == "inside" or place and _is_news(record)):
@@ -181,8 +184,9 @@ def _call_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
     try:
         _records.original(logger, record)
     finally:
-        if not _seen or record not in _seen:
-            _records.tell(record)
+        with guard("looking at a log record"):
+            if "event_id" not in vars(record) or record not in _seen:
+                _records.tell(record)
 
 
 # Where a record cannot be formatted, logging prints the calls down to its own first

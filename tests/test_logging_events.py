@@ -245,6 +245,24 @@ def test_an_event_id_of_the_app_itself_stays(
     assert sent.events[0]["extra"] == {"event_id": "7"}
 
 
+@pytest.mark.swallows_errors
+@pytest.mark.parametrize(
+    "fields",
+    [{"name": None}, {"args": 7}, {"msg": None}, {"exc_info": 7}, {"stack_info": 7}],
+    ids=str,
+)
+def test_a_record_of_any_shape_breaks_nothing(
+    app: Flask, sent: MemoryTransport, fields: dict[str, Any]
+) -> None:
+    record = logging.makeLogRecord({"levelno": 40, "name": "shop", **fields})
+    silent = logging.Logger("shop")
+    silent.addHandler(logging.NullHandler())
+    EventIdFilter().filter(record)
+    silent.handle(record)
+    silent.error("afterwards")
+    assert sent.events[-1]["logentry"]["message"] == "afterwards"
+
+
 def test_without_a_client_there_is_no_id(log: io.StringIO) -> None:
     logger.error("none left")
     assert lines_of(log) == [["-", "none left"]]
