@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
+import os
 import threading
 import weakref
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from .drops import Drops
 from .envelope import Envelope
 from .errors import Refused, guard, own_work
 from .host import Host
+from .process import Exits
 from .transports import Transport
 from .transports.base import hold
 from .work import Held, Work
@@ -42,7 +43,7 @@ class Delivery:
         self._longest_wait_seconds = longest_wait_seconds
         #: Where events wait: mostly nowhere, which spares a look at each request.
         self.holding: set[Work] = set()
-        self._at_exit: Callable[[], None] | None = None
+        self._exits: Exits | None = None
 
     def send(
         self,
@@ -85,9 +86,9 @@ class Delivery:
             return False
         work.held[event_id] = Held(envelope, alarm, forget)
         self.holding.add(work)
-        if self._at_exit is None:
+        if self._exits is None or self._exits.pid != os.getpid():
             # The program may end before the work does.
-            self._at_exit = _at_exit(self)
+            self._exits = _exits_of(self)
         self.send_held(work, _MAX_HELD)
         return True
 
@@ -105,8 +106,8 @@ class Delivery:
     def close(self) -> None:
         """Send whatever waits; nothing more comes."""
         self.send_all_held()
-        if self._at_exit is not None:
-            atexit.unregister(self._at_exit)
+        if self._exits is not None:
+            self._exits.forget()
 
     def send_held(self, work: Work, keep: int = 0) -> None:
         """Send what waits, but for the newest ``keep`` events."""
@@ -145,7 +146,7 @@ class Delivery:
         return sending.error is None
 
 
-def _at_exit(delivery: Delivery) -> Callable[[], None]:
+def _exits_of(delivery: Delivery) -> Exits:
     """Let a delivery that still is there at the end of the program send what waits.
 
     Once for all that will wait: each call makes a list grow that never shrinks.
@@ -156,5 +157,6 @@ def _at_exit(delivery: Delivery) -> Callable[[], None]:
         if found is not None:
             found.send_all_held()
 
-    known = weakref.ref(delivery, lambda _: atexit.unregister(send))
-    return atexit.register(send)
+    known = weakref.ref(delivery, lambda _: exits.forget())
+    exits = Exits(send)
+    return exits

@@ -6,9 +6,11 @@ for its children to tell again. Knows nothing of what it keeps.
 
 from __future__ import annotations
 
+import atexit
 import os
+import sys
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -34,3 +36,25 @@ class OfProcess(Generic[T]):
     def known(self) -> T | None:
         """Return the value of this process, or None if it has not made one."""
         return self._made.get(os.getpid())
+
+
+class Exits:
+    """Calls a function when the process ends in an orderly way."""
+
+    def __init__(self, close: Callable[[], None]) -> None:
+        self.pid = os.getpid()
+        self._close = close
+        self._finalizer: Any = None
+        atexit.register(close)
+        children = sys.modules.get("multiprocessing.process")
+        if children is not None and children.parent_process() is not None:
+            # Such a process ends without the functions of atexit.
+            from multiprocessing.util import Finalize
+
+            self._finalizer = Finalize(None, close, exitpriority=0)
+
+    def forget(self) -> None:
+        """Call it no more."""
+        atexit.unregister(self._close)
+        if self._finalizer is not None:
+            self._finalizer.cancel()

@@ -334,15 +334,59 @@ from flask_errtrack import Client
 
 class Printing:
     def send(self, envelope):
-        print(len(envelope.events))
+        (event,) = envelope.events
+        print(event["logentry"]["message"])
+        sys.stdout.flush()
 
 client = Client(transport=Printing())
 try:
     1 / 0
 except ZeroDivisionError:
     logging.getLogger().exception("at the end")
-print("end")
+if __name__ == "__main__":
+    print("end")
 """
+
+
+IN_A_CHILD = """
+import multiprocessing, sys
+from logs_and_ends import logging
+
+def work():
+    try:
+        1 / 0
+    except ZeroDivisionError:
+        logging.getLogger().exception("in a child")
+    print("worked")
+    sys.stdout.flush()
+
+if __name__ == "__main__":
+    context = multiprocessing.get_context(sys.argv[1])
+    child = context.Process(target=work)
+    child.start()
+    child.join()
+"""
+
+
+@pytest.mark.parametrize("way", ["fork", "spawn"])
+def test_what_waits_in_a_child_is_sent_when_the_child_ends(
+    tmp_path: Path, way: str
+) -> None:
+    (tmp_path / "logs_and_ends.py").write_text(LOGS_AND_ENDS)
+    (tmp_path / "parent.py").write_text(IN_A_CHILD)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "parent.py", way],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(Path(__file__).parent.parent)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    after = done.stdout.split("worked\n")[1]
+    # A child made by fork has what its parent was about to send: the same event.
+    sent = after.splitlines()
+    assert "in a child" in sent
+    assert set(sent) == {"in a child", "at the end"}
 
 
 def test_what_waits_is_sent_when_the_program_ends(tmp_path: Path) -> None:
@@ -354,7 +398,7 @@ def test_what_waits_is_sent_when_the_program_ends(tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    assert done.stdout.splitlines() == ["end", "1"]
+    assert done.stdout.splitlines() == ["end", "at the end"]
 
 
 def test_with_a_copied_request_context_the_request_is_there(

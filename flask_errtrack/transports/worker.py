@@ -6,15 +6,14 @@ for what other processes left behind. Knows nothing of what a round does.
 
 from __future__ import annotations
 
-import atexit
 import os
 import sys
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 from ..errors import guard, logger, own_work
+from ..process import Exits
 from .courier import Courier, Round
 
 # So often, in first pauses, a worker looks for what other processes left behind,
@@ -44,7 +43,7 @@ class Worker:
         self._done = 0
         self._is_closing = False
         self._thread: threading.Thread | None = None
-        self._exits: _Exits | None = None
+        self._exits: Exits | None = None
         self._is_ending = False
         # Without threads: until when the process may still be held up.
         self._inline_until: float | None = None
@@ -115,7 +114,7 @@ class Worker:
         self._thread = thread
         self._inline_until = None
         if self._exits is None:
-            self._exits = _Exits(self._end)
+            self._exits = Exits(self._end)
             warn_if_threads_rest(sys.modules.get("uwsgi"))
 
     def _is_last_chance(self) -> bool:
@@ -177,27 +176,6 @@ class Worker:
             if self._round().is_done:
                 self._done = wanted
             self.courier.close()
-
-
-class _Exits:
-    """Calls a function when the process ends in an orderly way."""
-
-    def __init__(self, close: Callable[[], None]) -> None:
-        self._close = close
-        self._finalizer: Any = None
-        atexit.register(close)
-        children = sys.modules.get("multiprocessing.process")
-        if children is not None and children.parent_process() is not None:
-            # Such a process ends without the functions of atexit.
-            from multiprocessing.util import Finalize
-
-            self._finalizer = Finalize(None, close, exitpriority=0)
-
-    def forget(self) -> None:
-        """Call it no more."""
-        atexit.unregister(self._close)
-        if self._finalizer is not None:
-            self._finalizer.cancel()
 
 
 def warn_if_threads_rest(uwsgi: Any) -> None:
