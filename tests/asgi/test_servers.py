@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from typing import Any
 
 import pytest
 from waiting import wait_until
@@ -25,6 +26,7 @@ COMMANDS = {
     "uvicorn": ["uvicorn", "--port", "{port}", "asgi.served:app"],
     "hypercorn": ["hypercorn", "--bind", "127.0.0.1:{port}", "asgi.served:app"],
 }
+GEVENT = ["gunicorn", "-k", "gevent", "-b", "127.0.0.1:{port}", "asgi.flask_served:app"]
 #: A transaction and a path for each.
 PLACES = {
     "in_task": "asgi.served.in_task",
@@ -60,7 +62,7 @@ class Served:
 
 @contextlib.contextmanager
 def launched(
-    name: str, inbox: Inbox, fails_at: str = ""
+    command: list[str], inbox: Inbox, fails_at: str = ""
 ) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """Run a server; yield its process, and the port."""
     with socket.socket() as probe:
@@ -68,7 +70,7 @@ def launched(
         port = probe.getsockname()[1]
     paths = os.pathsep.join([str(TESTS.parent), str(TESTS)])
     process = subprocess.Popen(
-        [sys.executable, "-m", *(word.format(port=port) for word in COMMANDS[name])],
+        [sys.executable, "-m", *(word.format(port=port) for word in command)],
         env={
             **os.environ,
             "PYTHONPATH": paths,
@@ -95,17 +97,24 @@ def is_answering(process: subprocess.Popen[bytes], served: Served) -> bool:
 
 @pytest.fixture(scope="module", params=COMMANDS)
 def served(request: pytest.FixtureRequest) -> Iterator[Served]:
-    with opened() as inbox, launched(request.param, inbox) as (process, port):
+    command = COMMANDS[request.param]
+    with opened() as inbox, launched(command, inbox) as (process, port):
         server = Served(port, inbox)
         wait_until(lambda: is_answering(process, server))
         yield server
 
 
-def test_each_error_is_one_event_with_its_own_user_and_tags(served: Served) -> None:
-    marks = [f"<{place}-{number}>" for number in range(20) for place in PLACES]
+def place_of(mark: str) -> str:
+    return mark[1:-1].rpartition("-")[0]
+
+
+def visit_at_once(
+    served: Served, marks: list[str]
+) -> dict[str, tuple[int, str | None]]:
+    """Visit a page for each mark, and wait for the events."""
 
     def visit(mark: str) -> tuple[int, str | None]:
-        return served.get(f"/{mark[1:-1].rpartition('-')[0]}/{mark}")
+        return served.get(f"/{place_of(mark)}/{mark}")
 
     with ThreadPoolExecutor(20) as pool:
         answers = dict(zip(marks, pool.map(visit, marks), strict=True))
@@ -113,13 +122,25 @@ def test_each_error_is_one_event_with_its_own_user_and_tags(served: Served) -> N
         lambda: all(served.inbox.of(mark) for mark in marks),
         lambda: [mark for mark in marks if not served.inbox.of(mark)],
     )
+    return answers
+
+
+def event_of(served: Served, mark: str) -> Any:
+    """The one event about a mark, with its own user and tags."""
+    (event,) = served.inbox.of(mark)
+    assert event["exception"]["values"][-1]["value"] == mark
+    assert event["tags"] == {"mark": mark}
+    assert event["user"]["id"] == mark
+    return event
+
+
+def test_each_error_is_one_event_with_its_own_user_and_tags(served: Served) -> None:
+    marks = [f"<{place}-{number}>" for number in range(20) for place in PLACES]
+    answers = visit_at_once(served, marks)
     for mark in marks:
-        (event,) = served.inbox.of(mark)
-        place = mark[1:-1].rpartition("-")[0]
+        event = event_of(served, mark)
+        place = place_of(mark)
         assert event["transaction"] == PLACES[place]
-        assert event["exception"]["values"][-1]["value"] == mark
-        assert event["tags"] == {"mark": mark}
-        assert event["user"]["id"] == mark
         is_of_flask = PLACES[place] == "in_flask"
         assert ("flask" in event["contexts"]) is is_of_flask
         assert ("asgi" in event["contexts"]) is not is_of_flask
@@ -154,7 +175,7 @@ def test_a_life_that_fails_is_one_event_though_the_server_is_killed(
     name: str, point: str
 ) -> None:
     with opened() as inbox:
-        with launched(name, inbox, fails_at=point) as (process, port):
+        with launched(COMMANDS[name], inbox, fails_at=point) as (process, port):
             if point == "stop":
                 server = Served(port, inbox)
                 wait_until(lambda: is_answering(process, server))
@@ -163,3 +184,16 @@ def test_a_life_that_fails_is_one_event_though_the_server_is_killed(
         (event,) = inbox.events
     assert event["transaction"] == "lifespan"
     assert event["exception"]["values"][-1]["value"] == point
+
+
+def test_greenlets_of_a_real_server_keep_users_and_tags_apart() -> None:
+    marks = [f"<in_flask-{number}>" for number in range(60)]
+    with opened() as inbox, launched(GEVENT, inbox) as (process, port):
+        server = Served(port, inbox)
+        wait_until(lambda: is_answering(process, server))
+        answers = visit_at_once(server, marks)
+        for mark in marks:
+            assert answers[mark] == (500, event_of(server, mark)["event_id"])
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+    assert len(inbox.events) == len(marks)
