@@ -127,3 +127,19 @@ def test_the_size_is_bounded() -> None:
     text = event_as_markdown(event, None)
     assert len(text) < 100_000
     assert "96k more characters" in text and "20 more exceptions" in text
+
+
+def test_it_says_which_command_failed_and_with_what() -> None:
+    event = samples.order_event()
+    event = {key: value for key, value in event.items() if key != "request"}
+    event["transaction"] = "shop restock"
+    event["contexts"] = {
+        "command": {"name": "shop restock", "params": {"shelf": 17}},
+        "runtime": {"name": "CPython"},
+        "x\n# y": {"is": "hostile"},
+    }
+    text = event_as_markdown(event, None)
+    assert "- Transaction: `shop restock`\n" in text
+    assert "## `command`\n\n- `name`: `shop restock`\n- `params`:" in text
+    assert "CPython" not in text
+    assert "# y" not in unquoted(text)

@@ -19,6 +19,8 @@ from .event_view import EventView, event_view
 _MAX_FRAMES = 12
 _MAX_BREADCRUMBS = 10
 _MAX_EXCEPTIONS = 10
+# Contexts that tell nothing of what one event has and others have not.
+_OF_EVERY_EVENT = ("device", "flask", "os", "runtime")
 _BACKTICKS = re.compile("`+")
 
 
@@ -37,6 +39,7 @@ def event_as_markdown(event: Mapping[str, Any], issue: Mapping[str, Any] | None)
         *_request(view),
         *_table("User", view.user),
         *_table("Tags", view.tags),
+        *_contexts(view),
         *_breadcrumbs(view),
         *_table("Extra", view.extra),
         *_notes(view),
@@ -70,7 +73,8 @@ def _facts(view: EventView, issue: Mapping[str, Any] | None) -> Iterator[str]:
     if where:
         yield f"- Where: {code(where)}"
     if view.route:
-        yield f"- Route: {code(view.route)}"
+        name = "Transaction" if view.request is None else "Route"
+        yield f"- {name}: {code(view.route)}"
     yield f"- When: {view.time.exact}"
     if issue is not None:
         people = count(issue["users"], "person", "people")
@@ -139,6 +143,13 @@ def _table(title: str, rows: Iterable[details.Row]) -> Iterator[str]:
     if lines:
         yield f"## {title}"
         yield "\n".join(lines)
+
+
+def _contexts(view: EventView) -> Iterator[str]:
+    """What is known of the job or command; not of the machine."""
+    for group in view.contexts:
+        if group.title.lower() not in _OF_EVERY_EVENT:
+            yield from _table(code(group.title), group.rows)
 
 
 def _breadcrumbs(view: EventView) -> Iterator[str]:
