@@ -22,6 +22,7 @@ _ENGINE = "``watch_engine`` of ``flask_errtrack.contrib.sqlalchemy``"
 _HTTPX = "``watch_client`` of ``flask_errtrack.contrib.httpx``"
 _REQUESTS = "``watch_session`` of ``flask_errtrack.contrib.requests``"
 _ASGI = "``ErrTrackMiddleware`` of ``flask_errtrack.asgi``, see :doc:`asgi`"
+_THREAD = "``copy_current_request_context`` of ``flask``, see :doc:`threads`"
 _JOB = "``errtrack.job``, see :doc:`jobs`"
 
 #: The line of code that takes the place of an integration.
@@ -32,6 +33,7 @@ LINES = {
     "DramatiqIntegration": _JOB,
     "HueyIntegration": _JOB,
     "SqlalchemyIntegration": f"{_ENGINE}, see :doc:`breadcrumbs`",
+    "ThreadingIntegration": _THREAD,
     "HttpxIntegration": f"{_HTTPX}, see :doc:`breadcrumbs`",
     "StdlibIntegration": f"{_REQUESTS}, see :doc:`breadcrumbs`",
     "StarletteIntegration": _ASGI,
@@ -44,7 +46,6 @@ _ALWAYS_THERE = {
     "DedupeIntegration",
     "ExcepthookIntegration",
     "AtexitIntegration",
-    "ThreadingIntegration",
 }
 
 _SWITCHES: dict[str, dict[str, Any]] = {
