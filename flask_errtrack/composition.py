@@ -62,9 +62,10 @@ def dismantle(app: Flask) -> None:
     """Undo what :func:`compose` has started in an app, and deliver what is left."""
     for stop in app.extensions.pop(WATCHES_KEY, ()):
         stop()
+    app.extensions[CLIENT_KEY].close()
+    # What was delivered last has woken the tracker.
     if (tracker := app.extensions.get(TRACKER_KEY)) is not None:
         tracker.close()
-    app.extensions[CLIENT_KEY].close()
 
 
 class _OnEveryHost(Blueprint):

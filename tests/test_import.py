@@ -79,3 +79,17 @@ ErrTrack(app, dsn="http://key@127.0.0.1:9/1")
     hooks += "('threading', 'excepthook')]"
     assert outcome_of(code, tmp_path) == [f"{hooks} 1 []", "[]"]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_closed_apps_leave_neither_thread_nor_hook(tmp_path: Path) -> None:
+    code = """
+from flask_errtrack import ErrTrack
+for number in range(3):
+    app = Flask("shop", instance_path=os.path.abspath(f"instance{number}"))
+    app.logger.disabled = True
+    app.add_url_rule("/", "index", lambda: 1 / 0)
+    errtrack = ErrTrack(app, shutdown_timeout_seconds=60)
+    assert app.test_client().get("/").status_code == 500
+    errtrack.close()
+"""
+    assert outcome_of(code, tmp_path)[0].startswith("[] 1 ")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -180,11 +182,12 @@ def test_a_group_that_cannot_be_taken_out_stays(
 
 
 @contextmanager
-def twins() -> Iterator[tuple[list[Store], Clock]]:
+def twins(made_file: Path) -> Iterator[tuple[list[Store], Clock]]:
     """Two empty stores with the same time."""
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        made = [Store(f"sqlite:///{folder}/{n}.db", now=clock) for n in (1, 2)]
+        files = [shutil.copy(made_file, Path(folder, f"{n}.db")) for n in (1, 2)]
+        made = [Store(f"sqlite:///{file}", now=clock) for file in files]
         for store in made:
             stack.callback(store.close)
         yield made, clock
@@ -199,11 +202,12 @@ happenings = st.lists(
 @settings(max_examples=15, deadline=None)
 @given(before=happenings, between=happenings, after=happenings)
 def test_a_merge_that_is_undone_leaves_no_trace_in_the_numbers(
+    made_file: Path,
     before: Sequence[Happening],
     between: Sequence[Happening],
     after: Sequence[Happening],
 ) -> None:
-    with twins() as ((plain, merged), clock):
+    with twins(made_file) as ((plain, merged), clock):
 
         def all_happen(found: Sequence[Happening]) -> None:
             for number, (place, who) in enumerate(found):
