@@ -12,7 +12,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 try:
-    from celery import VERSION, Celery, Task, signals
+    from celery import Celery, Task, signals
     from celery.app import trace
     from celery.exceptions import (
         Ignore,
@@ -43,11 +43,9 @@ _ECHOES = {
     (trace.logger.name, trace.LOG_FAILURE.strip()),
     (trace.logger.name, trace.LOG_INTERNAL_ERROR.strip()),
     ("celery.worker.request", "Task handler raised error: %r"),
+    ("celery.worker.request", "Hard time limit (%ss) exceeded for %s[%s]"),
     ("multiprocessing", "Process %r pid:%r exited with %r"),
 }
-if VERSION >= (5, 7):
-    # Before, no signal told of it.
-    _ECHOES.add(("celery.worker.request", "Hard time limit (%ss) exceeded for %s[%s]"))
 
 
 def init_celery(
@@ -67,14 +65,20 @@ def init_celery(
     tasks = _Tasks(celery_app, errtrack, report_retries)
     # Celery's signals hold their receivers weakly.
     setattr(celery_app, _KEY, tasks)
-    signals.worker_init.connect(tasks.begin_worker)
-    signals.task_prerun.connect(tasks.begin)
-    signals.task_postrun.connect(tasks.end)
-    signals.task_failure.connect(tasks.fail)
-    signals.task_internal_error.connect(tasks.fail)
-    signals.task_retry.connect(tasks.retry)
-    signals.task_unknown.connect(tasks.refuse)
-    signals.worker_process_shutdown.connect(tasks.end_process)
+    receivers = {
+        signals.worker_init: tasks.begin_worker,
+        signals.task_prerun: tasks.begin,
+        signals.task_postrun: tasks.end,
+        signals.task_failure: tasks.fail,
+        signals.task_internal_error: tasks.fail,
+        signals.task_retry: tasks.retry,
+        signals.task_unknown: tasks.refuse,
+        signals.worker_process_shutdown: tasks.end_process,
+    }
+    # Older versions take the methods of two objects for one receiver.
+    key = object()
+    for signal, receiver in receivers.items():
+        signal.connect(receiver, dispatch_uid=key)
 
 
 @dataclass(frozen=True)
