@@ -72,7 +72,8 @@ def test_test_fails_while_nothing_is_captured(app: Flask) -> None:
 
 @pytest.mark.swallows_errors
 def test_test_fails_when_the_event_does_not_arrive(make_app: MakeApp) -> None:
-    app = make_app(dsn="http://key@127.0.0.1:9/1", timeout_seconds=0.1)
+    options = {"timeout_seconds": 0.1, "shutdown_timeout_seconds": 0}
+    app = make_app(dsn="http://key@127.0.0.1:9/1", **options)
     result = run(app, "test")
     assert result.exit_code == 1
     assert "could not be reached" in result.output

@@ -139,7 +139,7 @@ def test_the_same_things_are_told_of_a_healthy_app(app: Flask) -> None:
 
 
 def test_what_waits_in_memory_counts(make_app: MakeApp) -> None:
-    app = make_app(dsn=NOBODY, outbox=False)
+    app = make_app(dsn=NOBODY, outbox=False, shutdown_timeout_seconds=0)
     put(app, 2)
     found = details(app)
     assert (found["waiting"], found["oldest_seconds"]) == (2, None)

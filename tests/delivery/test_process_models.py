@@ -157,7 +157,7 @@ def test_workers_that_are_recycled_under_load_lose_nothing(
     worker: str, tmp_path: Path
 ) -> None:
     command = gunicorn("-k", worker, "--max-requests", "5")
-    marks = [f"m{number}" for number in range(100)]
+    marks = [f"m{number}" for number in range(50)]
     with Receiver(tmp_path) as receiver:
         with Served(command, tmp_path, receiver.dsn) as served:
             answered = served.fail(marks)
