@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 import time
@@ -53,6 +54,7 @@ def findings_of(
     findings = [Finding("version", f"Flask-ErrTrack {VERSION}")]
     findings.append(_capture(client, app))
     findings.append(_identity(client))
+    findings.append(_logging(client.config))
     findings += _destination(client, check_store)
     findings += _outbox(client)
     if check_store is not None:
@@ -79,6 +81,24 @@ def _identity(client: Client) -> Finding:
     text = f"environment {known['environment']}, release {release or 'unknown'}"
     mend = "" if release else "Set ERRTRACK_RELEASE to tell releases apart."
     return Finding("identity", text, True, mend)
+
+
+def _logging(config: Config) -> Finding:
+    crumbs, events = config.breadcrumb_level, config.event_level
+    if not config.logging:
+        return Finding("log records", "left alone by the option logging=False")
+    text = f"breadcrumbs from {_level_name(crumbs)}, events from {_level_name(events)}"
+    passes = logging.getLogger().level
+    lowest = min((one for one in (crumbs, events) if one is not None), default=passes)
+    if passes <= lowest:
+        return Finding("log records", text)
+    told = f"from {_level_name(passes)} by loggers without a level of their own"
+    mend = f"To see more, give the root logger the level {_level_name(lowest)}."
+    return Finding("log records", f"{text}; let pass {told}", True, mend)
+
+
+def _level_name(level: int | None) -> str:
+    return "no level" if level is None else logging.getLevelName(level)
 
 
 def destination_of(client: Client) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from pathlib import Path
 from typing import Any
@@ -216,6 +217,24 @@ def test_doctor_finds_nothing_wrong_with_a_fresh_app(app: Flask) -> None:
     assert result.exit_code == 0
     assert "!!" not in result.output
     assert "its database works" in result.output
+
+
+def test_doctor_tells_which_log_records_loggers_keep_to_themselves(
+    make_app: MakeApp,
+) -> None:
+    root = logging.getLogger()
+    before = root.level
+    try:
+        root.setLevel("WARNING")
+        quiet = run(make_app(), "doctor").output
+        errors_only = run(make_app(breadcrumb_level=None), "doctor").output
+        root.setLevel("INFO")
+        telling = run(make_app(), "doctor").output
+    finally:
+        root.setLevel(before)
+    assert "breadcrumbs from INFO, events from ERROR; let pass from WARNING" in quiet
+    assert "give the root logger the level INFO" in quiet
+    assert "let pass" not in errors_only + telling
 
 
 def test_doctor_names_a_broken_database_and_fails(
