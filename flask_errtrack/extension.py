@@ -108,8 +108,15 @@ class ErrTrack(ScopeApi):
             return None
         return client.capture_message(message, level, **scope_kwargs)
 
-    # The names by which raven knows them.
-    captureException = capture_exception
+    def captureException(self, exc_info: Any = None, **scope_kwargs: Any) -> str | None:
+        """Capture an exception as raven's users know it.
+
+        :param exc_info: an exception, ``sys.exc_info()``, or True for the current one.
+        """
+        error = None if exc_info is True else exc_info
+        return self.capture_exception(error, **scope_kwargs)
+
+    # The name by which raven knows it.
     captureMessage = capture_message
 
     def add_breadcrumb(self, crumb: CrumbSource = None, **fields: Any) -> None:

@@ -160,16 +160,18 @@ print({{"event", "transaction"}} & set(kept))
 def test_arguments_that_only_raven_knew_cost_no_event(
     app: Flask, errtrack: ErrTrack, events: Callable[[], list[Event]]
 ) -> None:
-    try:
-        int("free")
-    except ValueError as error:
-        errtrack.captureException(exc_info=(ValueError, error, None), data={"a": 1})
+    error = ValueError("free")
+    errtrack.captureException(exc_info=(ValueError, error, None), data={"a": 1})
     of_raven: dict[str, Any] = {"level": logging.WARNING, "data": {"a": 1}}
     errtrack.captureMessage("old", **of_raven, stack=True)
     exception, message = events()
     assert exception["exception"]["values"][0]["type"] == "ValueError"
     noted = {note["name"] for note in exception["errors"]}
-    assert noted == {"argument exc_info", "argument data"}
+    assert noted == {"argument data"}
+    try:
+        raise error
+    except ValueError:
+        assert errtrack.captureException(exc_info=True) == exception["event_id"]
     assert message["level"] == "warning" and message["logentry"]["message"] == "old"
 
 
