@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +13,10 @@ import pytest
 from delivery.receiver import Receiver
 from redis import Redis
 from rq import Queue, Retry
+
+from flask_errtrack import Client
+from flask_errtrack.contrib.rq import worker_class
+from flask_errtrack.transports import MemoryTransport
 
 from .conftest import MakeRedis
 from .workers import program
@@ -164,3 +169,22 @@ def test_a_work_horse_sends_what_waits_before_it_ends(
     with Receiver(tmp_path) as receiver:
         work(make_redis(), tmp_path, enqueue, worker, SHOP_DSN=receiver.dsn)
         receiver.until_arrived(["plain"], within_seconds=0.1)
+
+
+def test_what_rq_logs_of_all_jobs_gets_into_no_event(sent: MemoryTransport) -> None:
+    client = Client(transport=sent)
+
+    class Base:
+        def work(self) -> bool:
+            words = ("rq-1", "default", "send_order(17, 'hunter2-secret')", "id")
+            logger = logging.getLogger("rq.worker")
+            logger.warning("Worker %s: %s: %s (%s)", *words)
+            logger.warning("Redis is gone")
+            client.capture_message("after")
+            return True
+
+    assert worker_class(client, Base)().work() is True
+    client.close()
+    (event,) = sent.events
+    crumbs = [one["message"] for one in event["breadcrumbs"]["values"]]
+    assert crumbs == ["Redis is gone"]
