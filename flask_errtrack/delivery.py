@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import threading
+import time
 import weakref
 from collections.abc import Callable
 
+from .alarm import Alarm
 from .drops import Drops
 from .envelope import Envelope
-from .errors import Refused, guard, own_work
+from .errors import Refused, guard
 from .host import Host
 from .process import Exits
 from .transports import Transport
@@ -43,6 +44,7 @@ class Delivery:
         self._longest_wait_seconds = longest_wait_seconds
         #: Where events wait: mostly nowhere, which spares a look at each request.
         self.holding: set[Work] = set()
+        self._alarm = Alarm(self._send_late)
         self._exits: Exits | None = None
 
     def send(
@@ -75,28 +77,34 @@ class Delivery:
 
     def _hold(self, event_id: str, envelope: Envelope, work: Work) -> bool:
         """Let an event wait; tell whether it does."""
-        alarm = threading.Timer(
-            self._longest_wait_seconds, self._send_late, (event_id, work)
-        )
-        alarm.daemon = True
+        until = time.monotonic() + self._longest_wait_seconds
         with guard("letting an event wait") as starting:
-            alarm.start()
             forget = hold(self._find_transport(), envelope)
+            work.held[event_id] = Held(envelope, until, forget)
+            self.holding.add(work)
+            self._alarm.set(until)
         if starting.error is not None:
+            work.discard(event_id)
             return False
-        work.held[event_id] = Held(envelope, alarm, forget)
-        self.holding.add(work)
         if self._exits is None or self._exits.pid != os.getpid():
             # The program may end before the work does.
             self._exits = _exits_of(self)
         self.send_held(work, _MAX_HELD)
         return True
 
-    def _send_late(self, event_id: str, work: Work) -> None:
+    def _send_late(self) -> None:
         """Send what has waited too long: the work may go on for days."""
-        with guard("sending an event that waited"), own_work():
-            self._send_one(event_id, work)
+        now = time.monotonic()
+        left = []
+        for work in list(self.holding):
+            for event_id, held in list(work.held.items()):
+                if held.until_seconds <= now:
+                    self._send_one(event_id, work)
+                else:
+                    left.append(held.until_seconds)
             self._forget(work)
+        if left:
+            self._alarm.set(min(left))
 
     def send_all_held(self) -> None:
         """Send whatever waits."""
@@ -106,6 +114,7 @@ class Delivery:
     def close(self) -> None:
         """Send whatever waits; nothing more comes."""
         self.send_all_held()
+        self._alarm.close()
         if self._exits is not None:
             self._exits.forget()
 
@@ -119,6 +128,9 @@ class Delivery:
         """Look at work no more in which nothing waits."""
         if not work.held:
             self.holding.discard(work)
+        if work.held:
+            # Another thread has added one meanwhile.
+            self.holding.add(work)
 
     def _send_one(self, event_id: str, work: Work) -> None:
         held = work.release(event_id)

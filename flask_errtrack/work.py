@@ -6,7 +6,6 @@ Knows nothing of what an event says, nor of how it is sent.
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -23,12 +22,12 @@ _MAX_MARKS = 64
 class Held:
     """An event that waits for a better report of the same error.
 
-    :param alarm: rings when it has waited too long.
+    :param until_seconds: how long, by the monotonic clock.
     :param forget: ends what was done in case that the process is killed meanwhile.
     """
 
     envelope: Envelope
-    alarm: threading.Timer
+    until_seconds: float
     forget: Callable[[], None]
 
 
@@ -82,10 +81,7 @@ class Work:
 
     def release(self, event_id: str) -> Held | None:
         """Let an event wait no longer; return it if it did."""
-        held = self.held.pop(event_id, None)
-        if held is not None:
-            held.alarm.cancel()
-        return held
+        return self.held.pop(event_id, None)
 
     def awaits_better(self, error: BaseException) -> bool:
         """Tell whether the event of an error waits for a report that knows more."""

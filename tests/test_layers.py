@@ -155,6 +155,13 @@ def test_old_settings_are_read_without_flask_and_the_packages_they_are_of() -> N
     assert not {part_of(module) for module in below} & {"client", "tracker"}
 
 
+@pytest.mark.parametrize("name", ["logging", "uncaught", "watching"])
+def test_what_sees_the_process_knows_neither_flask_nor_the_client(name: str) -> None:
+    below = all_below(f"flask_errtrack.{name}")
+    assert not {part_of(one) for one in below} & {"client", "tracker"}
+    assert not below & set(importers_of("flask"))
+
+
 def test_no_module_imports_itself_over_others() -> None:
     done: set[str] = set()
 
