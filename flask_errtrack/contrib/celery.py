@@ -33,7 +33,7 @@ from ..scope import Scope
 from ..work import was_met
 from .jobs import arguments_by_name, client_of
 
-_KEY = "errtrack"
+_KEY = "_errtrack_tasks"
 # By these a task says what becomes of it.
 _DECISIONS = (Ignore, Reject, Retry)
 # What Celery logs of a failure for which there is a signal, too; and what tasks were
