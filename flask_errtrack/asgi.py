@@ -11,7 +11,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .api import ScopeApi
 from .asgi_request import AsgiRequest, AsgiScope
@@ -85,7 +85,7 @@ class ErrTrackMiddleware:
         client = self._client_for(scope)
         if client is None:
             await self.app(scope, receive, send)
-        elif scope["type"] == "lifespan":
+        elif scope.get("type") == "lifespan":
             await self._see_lifespan(client, scope, receive, send)
         else:
             await self._see_request(client, scope, receive, send)
@@ -259,8 +259,9 @@ def _leaves_of(error: BaseException) -> Iterator[BaseException]:
     waiting = [error]
     while waiting:
         one = waiting.pop()
-        if isinstance(one, BaseExceptionGroup):
-            waiting += one.exceptions
+        # Not isinstance, which asks the exception's own attributes.
+        if issubclass(type(one), BaseExceptionGroup):
+            waiting += cast("BaseExceptionGroup[Any]", one).exceptions
         else:
             yield one
 

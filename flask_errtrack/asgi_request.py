@@ -7,7 +7,6 @@ it. Knows no framework's classes; never receives anything, so that a body stays 
 from __future__ import annotations
 
 import functools
-import inspect
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
@@ -151,13 +150,14 @@ class AsgiRequest(Request):
 
 
 def _name_of(endpoint: Any) -> str | None:
-    """The dotted name of a function or class; None for anything else."""
+    """The dotted name of a function or class; None for anything else.
+
+    Else it is an app that is mounted: what answers in there is its own business.
+    """
     while isinstance(endpoint, functools.partial):
         endpoint = endpoint.func
-    if not (inspect.isroutine(endpoint) or inspect.isclass(endpoint)):
-        # An app that is mounted: what answers in there is its own business.
-        return None
-    return f"{endpoint.__module__}.{endpoint.__qualname__}"
+    name = getattr(endpoint, "__qualname__", None)
+    return None if name is None else f"{endpoint.__module__}.{name}"
 
 
 def _text(value: Any) -> str:

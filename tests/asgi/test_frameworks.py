@@ -338,6 +338,15 @@ def quart_app(client: Client) -> Quart:
     return app
 
 
+def test_quart_can_keep_the_middleware_to_itself(
+    tracked: Client, sent: MemoryTransport
+) -> None:
+    app: Any = quart_app(tracked)
+    app.asgi_app = ErrTrackMiddleware(app.asgi_app, tracked)
+    call = asyncio.run(get(app, "/shelf/17"))
+    assert call.event_id == sent.events[0]["event_id"]
+
+
 @pytest.mark.parametrize("has_logging", [True, False])
 def test_quart_answers_by_itself_and_it_is_one_event(
     make_client: Callable[..., Client], sent: MemoryTransport, has_logging: bool

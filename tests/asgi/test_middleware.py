@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextvars import copy_context
 from typing import Any
 
 import pytest
@@ -178,6 +179,92 @@ def test_a_server_that_cannot_send_is_no_event_and_a_file_that_is_missing_is(
     assert sent.events == []
     asyncio.run(get(wrapped, "/file"))
     assert outermost(sent.events[0])["type"] == "FileNotFoundError"
+
+
+class Odd(Exception):
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+    def __str__(self) -> str:
+        raise RuntimeError("nobody reads this")
+
+
+@pytest.mark.swallows_errors
+@pytest.mark.parametrize("is_in_group", [False, True])
+def test_an_exception_of_an_odd_class_is_an_event_and_goes_on(
+    tracked: Client, sent: MemoryTransport, is_in_group: bool
+) -> None:
+    inner = ExceptionGroup("inner", [Odd()])
+    raised = ExceptionGroup("a group", [Odd(), inner]) if is_in_group else Odd()
+
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        raise raised
+
+    call = asyncio.run(get(ErrTrackMiddleware(app, tracked)))
+    assert call.error is raised
+    (event,) = sent.events
+    assert event["exception"]["values"][0]["type"] == "Odd"
+
+
+def test_one_exception_raised_in_two_requests_is_two_events(
+    tracked: Client, sent: MemoryTransport
+) -> None:
+    raised = Broken("for ever")
+
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        raise raised
+
+    for path in ("/one", "/two"):
+        asyncio.run(get(ErrTrackMiddleware(app, tracked), path))
+    assert [event["transaction"] for event in sent.events] == ["/one", "/two"]
+
+
+def test_a_request_that_asks_another_app_gets_its_scope_back(
+    tracked: Client, sent: MemoryTransport
+) -> None:
+    inner = ErrTrackMiddleware(broken, tracked)
+
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        tracked.set_tag("of", "the outer")
+        assert isinstance((await get(inner, "/inner")).error, Broken)
+        tracked.capture_message("after")
+
+    asyncio.run(get(ErrTrackMiddleware(app, tracked), "/outer"))
+    of_inner, of_outer = sent.events
+    assert (of_inner["transaction"], "tags" in of_inner) == ("/inner", False)
+    assert (of_outer["transaction"], of_outer["tags"]) == (
+        "/outer",
+        {"of": "the outer"},
+    )
+
+
+def test_a_client_that_is_closed_in_a_request_harms_nobody(
+    make_client: MakeClient, sent: MemoryTransport
+) -> None:
+    client = make_client()
+
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        client.close()
+        await start(send, 500)
+        fail()
+
+    call = asyncio.run(get(ErrTrackMiddleware(app, client)))
+    assert (call.status, call.event_id) == (500, None)
+    assert isinstance(call.error, Broken)
+    assert sent.events == []
+
+
+def test_a_request_that_nobody_finishes_harms_nobody(
+    tracked: Client, sent: MemoryTransport
+) -> None:
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        await asyncio.sleep(0)
+
+    request = ErrTrackMiddleware(app, tracked)(http_scope(), never, nothing)
+    copy_context().run(request.send, None)
+    request.close()
+    tracked.capture_message("after")
+    assert "request" not in sent.events[0]
 
 
 def test_a_group_with_a_fault_and_a_cancelled_task_is_an_event(
