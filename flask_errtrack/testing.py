@@ -17,6 +17,7 @@ from .envelope import Envelope
 from .errors import ErrTrackError
 from .event import CheckIn, Event, ExceptionValue, Level, UserReport
 from .extension import ErrTrack
+from .trim import exceptions_of
 from .user_reports import report_of
 
 # Where the text of an event is longer, a failure message shows its beginning.
@@ -122,10 +123,10 @@ def exception_of(event: Event) -> ExceptionValue:
     :raises AssertionError: the event is a message.
     """
     __tracebackhide__ = True
-    values = event.get("exception", {}).get("values")
-    if not values:
+    value = _exception_in(event)
+    if value is None:
         raise AssertionError(f"expected an event of an exception, not {_shown(event)}")
-    return values[-1]
+    return value
 
 
 class _Collector:
@@ -172,20 +173,29 @@ def _full_name(name: str, module: str | None) -> str:
     return name if module in (None, "builtins") else f"{module}.{name}"
 
 
+def _exception_in(event: Event) -> ExceptionValue | None:
+    # The app's before_send may have left anything.
+    values = list(exceptions_of(event))
+    return values[-1] if values else None
+
+
 def _names_in(event: Event, is_short: bool) -> set[str]:
     """The names of an event's exception: the full one, and if wanted the short."""
-    if "exception" not in event:
+    value = _exception_in(event)
+    if value is None:
         return set()
-    value = exception_of(event)
-    full = _full_name(value["type"], value.get("module"))
-    return {full, value["type"]} if is_short else {full}
+    short = str(value.get("type"))
+    full = _full_name(short, value.get("module"))
+    return {full, short} if is_short else {full}
 
 
 def _text_of(event: Event) -> str:
-    if "exception" in event:
-        return exception_of(event).get("value", "")
-    entry = event.get("logentry", {})
-    return entry.get("formatted") or entry.get("message", "")
+    value = _exception_in(event)
+    if value is not None:
+        return str(value.get("value", ""))
+    entry: Any = event.get("logentry")
+    entry = entry if isinstance(entry, dict) else {}
+    return str(entry.get("formatted") or entry.get("message") or "")
 
 
 def _shown(event: Event) -> str:
@@ -193,8 +203,8 @@ def _shown(event: Event) -> str:
     text = " ".join(_text_of(event).split())
     if len(text) > _MAX_SHOWN_CHARS:
         text = f"{text[:_MAX_SHOWN_CHARS]}…"
-    if "exception" in event:
-        text = f"{max(_names_in(event, False))}: {text}"
+    for name in _names_in(event, is_short=False):
+        text = f"{name}: {text}"
     known: dict[str, Any] = dict(event)
     names = ("level", "transaction", "tags")
     facts = [f"{name} {known[name]!r}" for name in names if known.get(name)]

@@ -315,3 +315,33 @@ def test_the_exception_of_an_event_is_that_which_left_the_code(
 def test_an_exception_itself_describes_no_event(captured: Captured) -> None:
     with pytest.raises(TypeError, match="OutOfStock.*; expected an exception class"):
         assert_captured(captured, OutOfStock("apples"))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("left", "shown"),
+    [
+        ({"exception": {"values": None}}, "<hello (level 'info')>"),
+        ({"exception": {"values": [{}]}}, "<None:  (level 'info')>"),
+        (
+            {"exception": {"values": [{"type": "X", "value": 7}]}},
+            "<X: 7 (level 'info')>",
+        ),
+        ({"logentry": "hello"}, "< (level 'info')>"),
+    ],
+    ids=str,
+)
+def test_whatever_a_before_send_leaves_is_shown_and_looked_through(
+    make_app: MakeApp, left: dict[str, Any], shown: str
+) -> None:
+    errtrack = ErrTrack()
+    app = make_app(
+        {"TESTING": True},
+        errtrack=errtrack,
+        dashboard=False,
+        before_send=lambda event, hint: {**event, **left},
+    )
+    with capture_events(app) as events:
+        errtrack.capture_message("hello")
+    assert repr(events) == shown
+    with pytest.raises(AssertionError, match="none of 1 captured"):
+        assert_captured(events, KeyError, message="apples", tags={"shop": 7})
