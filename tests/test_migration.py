@@ -364,6 +364,31 @@ def test_ignored_loggers_are_excluded() -> None:
     assert merged(changes) == {"logging_exclusions": ["noisy"]}
 
 
+def test_the_names_that_options_had_in_sentry_sdk_1_are_known() -> None:
+    changes = of_source(
+        "import sentry_sdk\n"
+        "sentry_sdk.init(with_locals=False, request_bodies='small')\n"
+    )
+    assert merged(changes) == {
+        "include_local_variables": False,
+        "max_request_body_size": "small",
+    }
+
+
+def test_what_has_to_go_beside_the_settings_is_named_once_where_it_stands() -> None:
+    changes = of_source(
+        "from raven.contrib.celery import register_signal\n"
+        "from sentry_asgi import SentryMiddleware\n"
+        "app.add_middleware(SentryMiddleware)\n"
+        "HANDLER = {'class': 'raven.handlers.logging.SentryHandler'}\n"
+    )
+    text = as_python(changes, with_secrets=False)
+    assert "# shop.py:1\n# raven.contrib.celery.register_signal: Use `init_c" in text
+    assert "# shop.py:2\n# sentry_asgi.SentryMiddleware: Use `ErrTrackMid" in text
+    assert "# shop.py:4\n# raven.handlers.logging.SentryHandler: Take it out" in text
+    assert text.count("SentryMiddleware:") == 1
+
+
 def test_traces_have_no_counterpart_and_it_says_why() -> None:
     changes = of_source("import sentry_sdk\nsentry_sdk.init(traces_sample_rate=1.0)\n")
     assert merged(changes) == {}

@@ -20,6 +20,7 @@ from ..sources import ENVIRON_OPTIONS, PREFIX
 from ..words import one_line
 from .from_raven import RAVEN, SENTRY
 from .from_sentry_sdk import CALLS, SENTRY_SDK
+from .parts import PARTS
 from .reading import ENVIRONMENT, Setting
 from .rules import (
     Call,
@@ -47,8 +48,8 @@ _OF_ENVIRONMENT = {
     "keep_alive",
 }
 _HEADER = (
-    "For the config of the app; each is also a keyword argument of ErrTrack(app, …), "
-    "in small letters and without ERRTRACK_."
+    "For the config of the app; each is also a keyword argument of ErrTrack(app, …) "
+    "and Client(…), in small letters and without ERRTRACK_."
 )
 _IMPORTS = "Names that the config does not know have to be imported there."
 _PAGE = re.compile(r":doc:`(\w+)`")
@@ -89,6 +90,8 @@ def _as_plain(note: str) -> str:
 
 def _rule_of(setting: Setting) -> Rule:
     name = setting.name
+    if setting.kind == "part":
+        return PARTS[name]
     if setting.kind == "raven":
         return SENTRY.get(name) or RAVEN.get(name, _UNKNOWN)
     if setting.kind == "sentry-sdk":

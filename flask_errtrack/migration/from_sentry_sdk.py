@@ -16,18 +16,18 @@ _NO_TRACING = "Flask-ErrTrack follows errors: no traces, spans or profiles."
 _NO_LOGS = "Log records are breadcrumbs and events; logs are not collected as such."
 _CONNECTION = "The connection is made by requests, as its own variables say."
 
-_CELERY = "``init_celery`` of ``flask_errtrack.contrib.celery``, see :doc:`queues`"
+CELERY = "``init_celery`` of ``flask_errtrack.contrib.celery``, see :doc:`queues`"
 _RQ = "``worker_class`` of ``flask_errtrack.contrib.rq``, see :doc:`queues`"
 _ENGINE = "``watch_engine`` of ``flask_errtrack.contrib.sqlalchemy``"
 _HTTPX = "``watch_client`` of ``flask_errtrack.contrib.httpx``"
 _REQUESTS = "``watch_session`` of ``flask_errtrack.contrib.requests``"
-_ASGI = "``ErrTrackMiddleware`` of ``flask_errtrack.asgi``, see :doc:`asgi`"
+ASGI = "``ErrTrackMiddleware`` of ``flask_errtrack.asgi``, see :doc:`asgi`"
 _THREAD = "``copy_current_request_context`` of ``flask``, see :doc:`threads`"
 _JOB = "``errtrack.job``, see :doc:`jobs`"
 
 #: The line of code that takes the place of an integration.
 LINES = {
-    "CeleryIntegration": _CELERY,
+    "CeleryIntegration": CELERY,
     "RqIntegration": _RQ,
     "ArqIntegration": _JOB,
     "DramatiqIntegration": _JOB,
@@ -36,9 +36,9 @@ LINES = {
     "ThreadingIntegration": _THREAD,
     "HttpxIntegration": f"{_HTTPX}, see :doc:`breadcrumbs`",
     "StdlibIntegration": f"{_REQUESTS}, see :doc:`breadcrumbs`",
-    "StarletteIntegration": _ASGI,
-    "FastApiIntegration": _ASGI,
-    "QuartIntegration": _ASGI,
+    "StarletteIntegration": ASGI,
+    "FastApiIntegration": ASGI,
+    "QuartIntegration": ASGI,
 }
 _ALWAYS_THERE = {
     "FlaskIntegration",
@@ -178,6 +178,7 @@ SENTRY_SDK: dict[str, Rule] = {
         _scrubber,
     ),
     "include_local_variables": Rule("include_local_variables"),
+    "with_locals": Rule("include_local_variables", "The name in sentry-sdk 1."),
     "include_source_context": Rule("include_source_context"),
     "in_app_include": Rule(
         "include_paths", "Where both name a package, ``in_app_exclude`` wins."
@@ -188,6 +189,7 @@ SENTRY_SDK: dict[str, Rule] = {
         "max_request_body_size",
         "Only what the app itself has read, measured in bytes; or a number of bytes.",
     ),
+    "request_bodies": Rule("max_request_body_size", "The name in sentry-sdk 1."),
     "max_value_length": Rule(
         "", "Values are bounded by size and time together, an event by 1 MiB."
     ),

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .parts import PARTS
 from .rules import Call, Code
 
 ENVIRONMENT = "the environment"
@@ -27,8 +28,8 @@ _FOREIGN_FOLDERS = {"node_modules", "site-packages", "__pycache__", "build", "di
 class Setting:
     """One old setting.
 
-    :param kind: "config", "environment", "raven" (an argument of ``Sentry``), or
-        "sentry-sdk" (one of ``init``).
+    :param kind: "config", "environment", "raven" (an argument of ``Sentry``),
+        "sentry-sdk" (one of ``init``), or "part" (what is imported beside them).
     :param name: how it is spelled there.
     :param section: what is read together: a class of settings, a call.
     :param line: in the file that the section names; 0 where there is none.
@@ -110,7 +111,12 @@ class _Reader(ast.NodeVisitor):
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         for one in node.names:
-            self._imported[one.asname or one.name] = f"{node.module}.{one.name}"
+            name = f"{node.module}.{one.name}"
+            self._imported[one.asname or one.name] = name
+            self._see_part(name, node.lineno)
+
+    def visit_Constant(self, node: ast.Constant) -> None:
+        self._see_part(node.value, node.lineno)
 
     def visit_Assign(self, node: ast.Assign) -> None:
         for target in node.targets:
@@ -144,6 +150,11 @@ class _Reader(ast.NodeVisitor):
             value = self._value(node)
             setting = Setting("config", name, value, self._section, node.lineno)
             self.found += _opened(setting)
+
+    def _see_part(self, name: Any, line: int) -> None:
+        if isinstance(name, str) and name in PARTS:
+            section = f"{self._place}:{line}"
+            self.found.append(Setting("part", name, True, section, line))
 
     def _add_call(self, kind: str, name: str, node: ast.Call) -> None:
         short = name.removeprefix("raven.contrib.flask.")
