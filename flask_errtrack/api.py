@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, overload
 
 from .around import Around
-from .errors import guard, own_work
+from .errors import ConfigError, guard, own_work
 from .event import CheckInStatus, Level
 from .monitor import MonitorClient, checked_slug, monitor_config, monitored
 from .scope import Scope
@@ -58,7 +58,13 @@ class ScopeApi:
         An exception that leaves it is captured and goes on. Functions may be async.
 
         :param name: the transaction of its events.
+        :raises ConfigError: ``name`` is none, as in ``@errtrack.job`` alone.
         """
+        if not isinstance(name, str):
+            raise ConfigError(
+                f"the name of a job is {name!r}; expected a text, such as "
+                '@errtrack.job("send-mails")'
+            )
         return Around(partial(self._job, name))
 
     def monitor(

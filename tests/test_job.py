@@ -64,6 +64,13 @@ def test_functions_can_be_jobs_sync_and_async(
     assert [event["transaction"] for event in sent.events] == ["sync", "async"]
 
 
+def test_a_job_without_a_name_says_how_to_give_it_one() -> None:
+    with pytest.raises(ConfigError, match=r'such as @errtrack\.job\("send-mails"\)'):
+
+        @ErrTrack().job  # type: ignore[arg-type]
+        def send_mails() -> None: ...
+
+
 def test_without_an_app_a_job_just_runs() -> None:
     errtrack = ErrTrack()
     with pytest.raises(Broken), errtrack.job("import-orders") as scope:
