@@ -15,6 +15,7 @@ from waiting import wait_until
 from werkzeug.exceptions import NotFound
 
 from flask_errtrack import Client, ErrTrack
+from flask_errtrack.errors import ConfigError
 from flask_errtrack.event import Event
 from flask_errtrack.transports import MemoryTransport
 
