@@ -11,6 +11,7 @@ import pytest
 from conftest import MakeApp
 from flask import Flask
 from places import Broken, fail
+from test_hostile_app import Alone, Mute, OfUnhashable, Sealed, Slotted
 
 from flask_errtrack import Client, ConfigError, ErrTrack
 from flask_errtrack.asgi import ErrTrackMiddleware, Receive, Send
@@ -181,29 +182,24 @@ def test_a_server_that_cannot_send_is_no_event_and_a_file_that_is_missing_is(
     assert outermost(sent.events[0])["type"] == "FileNotFoundError"
 
 
-class Odd(Exception):
-    def __getattr__(self, name: str) -> Any:
-        raise RuntimeError(name)
-
-    def __str__(self) -> str:
-        raise RuntimeError("nobody reads this")
-
-
-@pytest.mark.swallows_errors
 @pytest.mark.parametrize("is_in_group", [False, True])
+@pytest.mark.parametrize(
+    "kind",
+    [Mute, Sealed, Slotted, Alone, OfUnhashable],
+    ids=lambda kind: str(kind.__name__),
+)
 def test_an_exception_of_an_odd_class_is_an_event_and_goes_on(
-    tracked: Client, sent: MemoryTransport, is_in_group: bool
+    tracked: Client, sent: MemoryTransport, kind: type[Exception], is_in_group: bool
 ) -> None:
-    inner = ExceptionGroup("inner", [Odd()])
-    raised = ExceptionGroup("a group", [Odd(), inner]) if is_in_group else Odd()
+    raised = ExceptionGroup("a group", [kind()]) if is_in_group else kind()
 
     async def app(scope: Any, receive: Receive, send: Send) -> None:
         raise raised
 
     call = asyncio.run(get(ErrTrackMiddleware(app, tracked)))
-    assert call.error is raised
-    (event,) = sent.events
-    assert event["exception"]["values"][0]["type"] == "Odd"
+    is_same = call.error is raised
+    assert is_same
+    assert sent.events[0]["exception"]["values"][0]["type"] == kind.__name__
 
 
 def test_one_exception_raised_in_two_requests_is_two_events(
