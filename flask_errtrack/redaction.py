@@ -147,6 +147,7 @@ _BARE = re.compile(
 )
 _PROSE = re.compile(r"(?!%\(|:\w|\$\{|<)(?=\S{0,60}[\d@#$%^*+=/])[^\s'\"&;,)\]}>]{4,}")
 _LITERAL = re.compile(r"(?=[^\s{}]*\d)[^\s{}]{8,}")
+_QUERY_LITERAL = re.compile(r"(?=[^\s{}'\"&#]*\d)[^\s{}'\"&#]{8,}")
 _NAME_HINTS = (
     "pass|pwd|pw|secret|token|credential|auth|key|jwt|csrf|xsrf|cookie|otp|pin|cvv|cvc"
     "|ssn|sid|sess|sig|bearer|dsn|card|connection"
@@ -194,7 +195,11 @@ def _value_after(
     is_loose = not name["quote"] and name["between"] not in ("=", "%3D", "%3d")
     if body is not None:
         return body if _is_quoted_secret(body[0], is_loose, in_source) else None
-    return None if in_source else _bare_value(text, name.end(), is_loose)
+    if in_source:
+        before = text[name.start() - 1 : name.start()]
+        is_in_query = before in ("?", "&") and name["between"] == "="
+        return _QUERY_LITERAL.match(text, name.end()) if is_in_query else None
+    return _bare_value(text, name.end(), is_loose)
 
 
 def _is_quoted_secret(body: str, is_loose: bool, in_source: bool) -> bool:

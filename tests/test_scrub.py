@@ -491,6 +491,7 @@ def test_patterns_of_the_app_are_redacted_where_they_match() -> None:
         'raise BadToken("the token: is bad")',
         'flash("password: required")',
         'url = f"https://{user}:{password}@{host}"',
+        'url = f"{host}/?token={token}&key={keys[1234567]}"',
         'PASSWORD_FIELD = "password"',
     ],
 )
@@ -504,6 +505,7 @@ def test_source_that_names_secrets_is_code(line: str) -> None:
         (f'key = "{SECRET}"', 'key = "#"'),
         ('API_KEY = "0123456789abcdef"', 'API_KEY = "#"'),
         ('login("joe", password="hunter2222")', 'login("joe", password="#")'),
+        ('get(f"{base}/?token=abcdefgh12345&n=1")', 'get(f"{base}/?token=#&n=1")'),
         ('engine = create("mysql://u:pw@h/d")', 'engine = create("mysql://u:#@h/d")'),
         (f'client(token="{JWT}")', 'client(token="#")'),
     ],
