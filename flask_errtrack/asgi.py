@@ -39,7 +39,22 @@ _ECHOES = {
     ("uvicorn.error", "Application startup failed. Exiting."),
     ("uvicorn.error", "Application shutdown failed. Exiting."),
 }
-# How frameworks and servers tell an app that nobody listens any more.
+# How frameworks and servers tell an app that nobody listens any more; an app may use
+# the same names for something else.
+_FRAMEWORKS = {
+    "blacksheep",
+    "django",
+    "falcon",
+    "granian",
+    "gunicorn",
+    "hypercorn",
+    "litestar",
+    "quart",
+    "sanic",
+    "starlette",
+    "uvicorn",
+    "werkzeug",
+}
 _DISCONNECTS = {
     "ClientDisconnect",
     "ClientDisconnected",
@@ -256,8 +271,11 @@ def _report(
 
 
 def _is_fault(error: BaseException) -> bool:
-    names = {kind.__name__ for kind in type(error).__mro__}
-    return isinstance(error, Exception) and not names & _DISCONNECTS
+    return isinstance(error, Exception) and not any(
+        kind.__name__ in _DISCONNECTS
+        and str(kind.__module__).partition(".")[0] in _FRAMEWORKS
+        for kind in type(error).__mro__
+    )
 
 
 def _leaves_of(error: BaseException) -> Iterator[BaseException]:

@@ -135,6 +135,8 @@ def test_a_server_that_logs_what_left_the_app_makes_no_second_event(
 class ClientDisconnect(Exception):
     """As Starlette's."""
 
+    __module__ = "starlette.requests"
+
 
 @pytest.mark.parametrize(
     "way_out",
@@ -161,6 +163,19 @@ def test_ways_to_end_a_request_are_no_events(
     # As uvicorn does, whatever it is.
     server_log.error("Exception in ASGI application\n", exc_info=way_out)
     assert sent.events == []
+
+
+def test_an_error_of_the_app_may_have_the_name_of_a_disconnect(
+    tracked: Client, sent: MemoryTransport
+) -> None:
+    class WebSocketDisconnect(Exception):
+        """Of a device, not of who asks."""
+
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        raise WebSocketDisconnect
+
+    asyncio.run(get(ErrTrackMiddleware(app, tracked)))
+    assert len(sent.events) == 1
 
 
 def test_a_server_that_cannot_send_is_no_event_and_a_file_that_is_missing_is(
