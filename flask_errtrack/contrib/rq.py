@@ -86,13 +86,20 @@ def _performing(
     if client is None:
         yield
         return
-    with client.work(_name_of(job)) as scope:
-        _describe(scope, job)
-        yield
-    if is_horse:
-        # It ends without the functions of atexit.
-        with guard("ending a work horse"), own_work():
-            client.flush(client.config.shutdown_timeout_seconds)
+    try:
+        with client.work(_name_of(job)) as scope:
+            _describe(scope, job)
+            try:
+                yield
+            except Exception as error:
+                # RQ could not note how the job ended; that is a cause or context.
+                _report(errtrack, job, error)
+                raise
+    finally:
+        if is_horse:
+            # It ends without the functions of atexit.
+            with guard("ending a work horse"), own_work():
+                client.flush(client.config.shutdown_timeout_seconds)
 
 
 def _describe(scope: Scope, job: Job) -> None:

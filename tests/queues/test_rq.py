@@ -13,6 +13,7 @@ import pytest
 from delivery.receiver import Receiver
 from redis import Redis
 from rq import Queue, Retry
+from rq.job import Job
 
 from flask_errtrack import Client
 from flask_errtrack.contrib.rq import worker_class
@@ -188,3 +189,24 @@ def test_what_rq_logs_of_all_jobs_gets_into_no_event(sent: MemoryTransport) -> N
     (event,) = sent.events
     crumbs = [one["message"] for one in event["breadcrumbs"]["values"]]
     assert crumbs == ["Redis is gone"]
+
+
+def test_what_hinders_rq_from_noting_a_failure_is_an_event(
+    sent: MemoryTransport,
+) -> None:
+    class Base:
+        is_horse = True
+
+        def perform_job(self, job: Job) -> bool:
+            try:
+                raise LookupError("the job failed")
+            finally:
+                raise ConnectionError("no Redis any more")
+
+    client = Client(transport=sent)
+    job = Job(id="1", connection=Redis())
+    with closing(client), pytest.raises(ConnectionError):
+        worker_class(client, Base)().perform_job(job)
+    (event,) = sent.events
+    types = [value["type"] for value in event["exception"]["values"]]
+    assert types == ["LookupError", "ConnectionError"]
