@@ -18,6 +18,7 @@ from typing import Any, ParamSpec, TypeVar
 from ..client import Client
 from ..errors import guard, is_own_work, own_work
 from ..extension import ErrTrack
+from ..process import OfProcess
 from ..work import was_met
 from .jobs import client_of
 
@@ -38,8 +39,7 @@ def watch(future: Future[T], errtrack: ErrTrack | Client) -> Future[T]:
             vars(future)[_KEY] = _Unseen(errtrack)
             kind: Any = type(future)
             future.__class__ = _watched_class(kind)
-            if not _alive:
-                atexit.register(_report_at_exit)
+            _at_exit.get()
             _alive.add(future)
     return future
 
@@ -108,6 +108,10 @@ def _report_at_exit() -> None:
     """Look at the futures that somebody holds to the end."""
     for future in list(_alive):
         future.report()
+
+
+# Once: each call makes a list grow that never shrinks.
+_at_exit = OfProcess(lambda: atexit.register(_report_at_exit))
 
 
 class _Unseen:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextvars
 import gc
 import subprocess
@@ -221,6 +222,14 @@ def test_a_future_of_a_library_stays_what_it_is(
     future.set_result(16)
     assert isinstance(future, TheirFuture)
     assert future.result() == 17
+
+
+def test_nothing_grows_with_the_number_of_futures() -> None:
+    before = atexit._ncallbacks()
+    with WatchedThreadPoolExecutor(ErrTrack(), 1) as pool:
+        for _ in range(10):
+            pool.submit(str).result()
+    assert atexit._ncallbacks() <= before + 1
 
 
 def test_before_init_app_nothing_happens() -> None:
