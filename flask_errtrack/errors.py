@@ -23,7 +23,7 @@ from __future__ import annotations
 import logging
 import signal
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from traceback import walk_tb
 from types import TracebackType
@@ -162,7 +162,8 @@ class guard:
         if _reraise.get():
             return False
         self.error = error
-        with own_work():
+        # The host's own handlers may fail, too.
+        with own_work(), suppress(Exception):
             logger.error(
                 "Flask-ErrTrack failed while %s: %s: the app is not affected",
                 self.doing,

@@ -113,3 +113,19 @@ def test_the_tree_of_errors_is_the_documented_one(
 def test_a_transport_error_knows_how_long_to_wait() -> None:
     assert errors.TransportError("busy").retry_after_seconds is None
     assert errors.StoreError("busy", 3.5).retry_after_seconds == 3.5
+
+
+@pytest.mark.swallows_errors
+def test_the_guard_swallows_what_the_log_of_the_host_raises() -> None:
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise LookupError("the disk is full")
+
+    handler = Handler()
+    errors.logger.addHandler(handler)
+    try:
+        with guard("anything") as attempt:
+            raise ValueError
+    finally:
+        errors.logger.removeHandler(handler)
+    assert type(attempt.error) is ValueError
