@@ -27,6 +27,8 @@ from .work import was_met
 
 #: Their records would be about us, or come from below us.
 _OWN_LOGGERS = ("flask_errtrack",)
+# Loggers may have any number of names.
+_MAX_NAMES = 10_000
 # What logging itself puts on a record; the rest is the caller's ``extra``.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {
     "message",
@@ -96,8 +98,11 @@ class EventIdFilter(logging.Filter):
         if not hasattr(record, "event_id"):
             event_id = None
             with guard("looking for the id of an event"):
-                _seen.add(record)
-                event_id = _records.tell(record) or _id_of_work()
+                # That of a QueueListener gets a copy of what was captured already.
+                if _is_being_handled(record):
+                    _seen.add(record)
+                    event_id = _records.tell(record)
+                event_id = event_id or _id_of_work()
             record.event_id = event_id or "-"
         return True
 
@@ -116,13 +121,17 @@ class _Reader:
         """Look at a record; never changes it."""
         is_event = _is_at(record, self._event_level)
         is_crumb = _is_at(record, self._breadcrumb_level)
-        if not (is_event or is_crumb) or self._is_excluded(record.name):
+        if not (is_event or is_crumb):
             return None
-        place = _records.place_of(client)
         event_id = None
         with own_work():
-            if (record.name, safe_text(record.msg)) in client.host.echoes:
+            # A record that came from elsewhere may have no name.
+            name = str(record.name)
+            if self._is_excluded(name):
                 return None
+            if (name, safe_text(record.msg)) in client.host.echoes:
+                return None
+            place = _records.place_of(client)
             if is_event and (place == "inside" or place and _is_news(record)):
                 event_id = _capture(client, record)
             # What is outside of an app would be noted for as long as its thread lives.
@@ -133,6 +142,8 @@ class _Reader:
     def _is_excluded(self, name: str) -> bool:
         found = self._excluded.get(name)
         if found is None:
+            if len(self._excluded) >= _MAX_NAMES:
+                self._excluded.clear()
             found = self._excluded[name] = any(
                 fnmatch.fnmatchcase(name, pattern)
                 for one in self._exclusions
@@ -156,7 +167,7 @@ def _capture(client: LoggingClient, record: logging.LogRecord) -> str | None:
         if record.args:
             entry["params"] = Serializer(DATA_LIMITS)(record.args)
             entry["formatted"] = _message(record)
-        fields = {"logger": record.name, "logentry": entry}
+        fields = {"logger": str(record.name), "logentry": entry}
         return client.capture_exception(
             error, mechanism="logging", record=fields, **given
         )
@@ -164,7 +175,7 @@ def _capture(client: LoggingClient, record: logging.LogRecord) -> str | None:
         safe_text(record.msg),
         params=record.args,
         formatted=_message(record),
-        logger=record.name,
+        logger=str(record.name),
         **given,
     )
 
@@ -172,7 +183,7 @@ def _capture(client: LoggingClient, record: logging.LogRecord) -> str | None:
 def _note(client: LoggingClient, record: logging.LogRecord) -> None:
     client.add_breadcrumb(
         type="log",
-        category=record.name,
+        category=str(record.name),
         level=level_of(record.levelno),
         message=_message(record),
         data=_extra(record),
@@ -197,6 +208,16 @@ _records: Watched[LoggingClient] = Watched(
 )
 # What an EventIdFilter has shown already.
 _seen: weakref.WeakSet[logging.LogRecord] = weakref.WeakSet()
+
+
+def _is_being_handled(record: logging.LogRecord) -> bool:
+    """Tell whether a logger hands this very record to its handlers at the moment."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if frame.f_code is _call_handlers.__code__:
+            return frame.f_locals["record"] is record
+        frame = frame.f_back
+    return False
 
 
 def _id_of_work() -> str | None:

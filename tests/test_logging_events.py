@@ -314,6 +314,27 @@ def test_the_id_goes_along_to_the_thread_that_writes(
     assert event["logentry"]["params"] == [17]
 
 
+def test_a_filter_behind_a_queue_makes_no_second_event(
+    app: Flask, sent: MemoryTransport
+) -> None:
+    writer = logging.StreamHandler(io.StringIO())
+    writer.addFilter(EventIdFilter())
+    records: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    handler = logging.handlers.QueueHandler(records)
+    listener = logging.handlers.QueueListener(records, writer)
+    logger.addHandler(handler)
+    listener.start()
+    logger.error("shelf %s", 17)
+    listener.stop()
+    logger.removeHandler(handler)
+    assert len(sent.events) == 1
+
+
+def test_a_record_without_a_name_is_an_event(app: Flask, sent: MemoryTransport) -> None:
+    logger.handle(logging.makeLogRecord({"msg": "from afar", "levelno": 40}))
+    assert [event["logentry"]["message"] for event in sent.events] == ["from afar"]
+
+
 class LoggingTransport:
     """A transport that logs errors, as its libraries may."""
 
