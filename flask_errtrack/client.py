@@ -216,7 +216,8 @@ class Client(ScopeApi):
             if not was_met and not self._choice.takes_exception(error, hint):
                 work.remember(error, None)
                 return None
-            event_id = event_id or work.replaced_by_one(causes_of(error))
+            replaced = work.held_of(causes_of(error))
+            event_id = event_id or next(iter(replaced), None)
             how = Mechanism(type=mechanism, handled=handled)
             event = event_from_exception(error, self._reader, how)
             event["event_id"] = event_id or event["event_id"]
@@ -230,7 +231,11 @@ class Client(ScopeApi):
             event_id = self._delivery.send(
                 event["event_id"], envelope, work, rank, may_wait and bool(record)
             )
-            work.remember(error, event_id)
+            if event_id is not None:
+                work.discard_all(replaced, but=event_id)
+            # Who does not want the log record may want the report that knows more.
+            if event_id is not None or not (was_met or record):
+                work.remember(error, event_id)
             return event_id
         return None
 
@@ -326,8 +331,8 @@ class Client(ScopeApi):
         """Deliver what can be delivered in time, then stop capturing."""
         logging.unwatch(self)
         uncaught.unwatch(self)
+        self._is_closed = True  # first, so that nothing more begins to wait
         self._delivery.close()
-        self._is_closed = True
         close_transport(self.transport)
 
     def _exception_of(self, error: Any, mechanism: str) -> BaseException | None:
@@ -335,9 +340,8 @@ class Client(ScopeApi):
             error = sys.exception()
         elif isinstance(error, tuple) and len(error) == 3:
             error = error[1]
-        if not isinstance(error, BaseException):
-            return None
-        return self.host.meant_by(error, mechanism)
+        is_error = isinstance(error, BaseException)
+        return self.host.meant_by(error, mechanism) if is_error else None
 
     def end_work(self) -> None:
         """Send the events that waited for a better report, which did not come."""

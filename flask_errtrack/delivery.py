@@ -12,7 +12,7 @@ from .drops import Drops
 from .envelope import Envelope
 from .errors import Refused, guard
 from .host import Host
-from .process import Exits
+from .process import Exits, OfProcess
 from .transports import Transport
 from .transports.base import hold
 from .work import Held, Work
@@ -42,10 +42,14 @@ class Delivery:
         self._host = host
         self._drops = drops
         self._longest_wait_seconds = longest_wait_seconds
-        #: Where events wait: mostly nowhere, which spares a look at each request.
-        self.holding: set[Work] = set()
+        self._holding: OfProcess[set[Work]] = OfProcess(set)
         self._alarm = Alarm(self._send_late)
         self._exits: Exits | None = None
+
+    @property
+    def holding(self) -> set[Work]:
+        """Where events wait: mostly nowhere, which spares a look at each request."""
+        return self._holding.get()
 
     def send(
         self,
@@ -61,11 +65,13 @@ class Delivery:
         :param may_wait: keep it until the end of the work, for a report that
             knows more of the same error.
         """
+        if envelope is None:
+            # What the hook has let pass before may wait on.
+            return None
         earlier = work.release(event_id)
-        is_accepted = envelope is not None and (
-            (may_wait and self._hold(event_id, envelope, work))
-            or self.deliver(envelope)
-        )
+        is_accepted = (
+            may_wait and self._hold(event_id, envelope, work)
+        ) or self.deliver(envelope)
         if is_accepted:
             work.accept(event_id, rank)
         else:

@@ -18,7 +18,7 @@ from .event import Event, ExceptionValue, Level, LogEntry, Mechanism
 from .notes import note
 from .serialize import VARIABLE_LIMITS, Serializer, safe_text
 from .stacktrace import Stack, StackReader
-from .work import contexts_of
+from .work import contexts_of, stored_in
 
 #: A chain or group with more exceptions is cut.
 MAX_EXCEPTIONS = 30
@@ -162,7 +162,7 @@ def _mechanism(link: _Link, outermost: Mechanism, ends: list[Any]) -> Mechanism:
 
 def _text(error: BaseException) -> str:
     # Not getattr: the exception's class may have one that fails.
-    notes = object.__getattribute__(error, "__dict__").get("__notes__")
+    notes = stored_in(error).get("__notes__")
     texts = [safe_text(error)]
     if isinstance(notes, list | tuple):
         texts += [safe_text(note) for note in notes[:MAX_NOTES]]

@@ -148,7 +148,8 @@ class FlaskHost(Host):
         first = error.__context__
         if first is None or mechanism not in ("logging", "wsgi"):
             return error
-        is_same = type(first) is type(error) and _path_of(first) == _path_of(error)
+        path = _path_of(first)
+        is_same = type(first) is type(error) and path and path == _path_of(error)
         return first if is_same or self._lacks_session() else error
 
     def _lacks_session(self) -> bool:
@@ -205,7 +206,10 @@ class FlaskHost(Host):
 
 
 def _path_of(error: BaseException) -> list[tuple[CodeType, int]]:
-    """Where an exception was raised, without Flask, our wraps, and what is around."""
+    """Where an exception was raised, without Flask, our wraps, and what is around.
+
+    Empty if it was caught before it came to Flask.
+    """
     inside = dropwhile(
         lambda step: not _is_of_flask(step[0]), traceback.walk_tb(error.__traceback__)
     )

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from .envelope import Envelope
+from .process import OfProcess
 
 _MARK = "__errtrack_ids__"
 _CONTEXTS = "__errtrack_contexts__"
+_ATTRIBUTES = vars(BaseException)["__dict__"]
 # An exception that is one object for a whole program would gather marks for ever.
 _MAX_MARKS = 64
 
@@ -44,16 +46,22 @@ class Work:
         self, outer: Work | None = None, ends: bool = False, may_wait: bool = False
     ) -> None:
         # An exception may carry its marks to another process: no number twice.
-        self._mark = os.urandom(8)
+        # Text, for apps answer with the attributes of an exception as JSON.
+        self._mark = os.urandom(8).hex()
         self._outer = outer
         self.ends = ends
         self.may_wait = ends or may_wait
         #: The id of the event that tells most about this work, or None.
         self.event_id: str | None = None
         self.last_event_id: str | None = None
-        #: What waits for a better report of the same error, by event id.
-        self.held: dict[str, Held] = {}
+        # What waits in a process is for that one to send.
+        self._held: OfProcess[dict[str, Held]] = OfProcess(dict)
         self._rank = -1
+
+    @property
+    def held(self) -> dict[str, Held]:
+        """What waits for a better report of the same error, by event id."""
+        return self._held.get()
 
     def _and_outer(self) -> Iterator[Work]:
         work: Work | None = self
@@ -79,6 +87,12 @@ class Work:
             if work.event_id == event_id:
                 work.event_id, work._rank = None, -1
 
+    def discard_all(self, event_ids: Iterable[str], but: str) -> None:
+        """Forget events that were held: one report tells of them all."""
+        for event_id in event_ids:
+            if event_id != but:
+                self.discard(event_id)
+
     def release(self, event_id: str) -> Held | None:
         """Let an event wait no longer; return it if it did."""
         return self.held.pop(event_id, None)
@@ -87,22 +101,17 @@ class Work:
         """Tell whether the event of an error waits for a report that knows more."""
         return self.decision_on(error)[1] in self.held
 
-    def replaced_by_one(self, errors: Iterable[BaseException]) -> str | None:
-        """Return the event id of the first of some errors whose event waits.
-
-        The events of the others are forgotten: one report tells of them all.
-        """
-        if not self.held:
-            return None
-        decisions = [self.decision_on(error) for error in errors]
-        found = [event_id for _, event_id in decisions if event_id in self.held]
-        for event_id in found[1:]:
-            self.discard(event_id)
-        return found[0] if found else None
+    def held_of(self, errors: Iterable[BaseException]) -> list[str]:
+        """Return the ids of those events of some errors that wait."""
+        held = self.held
+        if not held:
+            return []
+        ids = [self.decision_on(error)[1] for error in errors]
+        return [event_id for event_id in ids if event_id in held]
 
     def remember(self, error: BaseException, event_id: str | None) -> None:
         """Note what became of an exception: its event id, or None if dropped."""
-        marks = _stored_in(error).setdefault(_MARK, {})
+        marks = stored_in(error).setdefault(_MARK, {})
         for work in self._and_outer():
             marks[work._mark] = event_id
         # Other threads may be at the same exception: the list is made at once.
@@ -111,26 +120,26 @@ class Work:
 
     def decision_on(self, error: BaseException) -> tuple[bool, str | None]:
         """Tell whether an exception was met in this work, and its event id."""
-        marks = _stored_in(error).get(_MARK, {})
+        marks = stored_in(error).get(_MARK, {})
         return self._mark in marks, marks.get(self._mark)
 
 
 def was_met(error: BaseException) -> bool:
     """Tell whether an exception was met before, in any work."""
-    return bool(_stored_in(error).get(_MARK))
+    return bool(stored_in(error).get(_MARK))
 
 
 def give_context(error: BaseException, key: str, value: dict[str, Any]) -> None:
     """Let an exception have something to tell in its event, whoever reports it."""
-    _stored_in(error).setdefault(_CONTEXTS, {}).setdefault(key, value)
+    stored_in(error).setdefault(_CONTEXTS, {}).setdefault(key, value)
 
 
 def contexts_of(error: BaseException) -> dict[str, dict[str, Any]]:
     """Return what an exception has to tell in its event, by the names of contexts."""
-    return dict(_stored_in(error).get(_CONTEXTS, {}))
+    return dict(stored_in(error).get(_CONTEXTS, {}))
 
 
-def _stored_in(error: BaseException) -> dict[str, Any]:
+def stored_in(error: BaseException) -> dict[str, Any]:
     """The attributes of an exception, past what its class may make of a look."""
-    stored: dict[str, Any] = object.__getattribute__(error, "__dict__")
+    stored: dict[str, Any] = _ATTRIBUTES.__get__(error)
     return stored

@@ -5,11 +5,16 @@ from __future__ import annotations
 import copy
 import logging
 import pickle
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import MakeApp
 from flask import Flask, g, request
 from places import Broken, fail, visit
 from werkzeug.exceptions import InternalServerError
@@ -254,3 +259,151 @@ def test_what_was_captured_by_hand_shows_on_the_error_page(
     app.add_url_rule("/broken", "broken", broken)
     response = app.test_client().get("/broken")
     assert response.headers["X-ErrTrack-ID"] == response.text
+
+
+@pytest.mark.parametrize("is_logged", [True, False])
+def test_two_errors_of_one_kind_in_a_view_are_two(
+    app: Flask, sent: MemoryTransport, errtrack: ErrTrack, is_logged: bool
+) -> None:
+    def broken() -> str:
+        try:
+            int("first")
+        except ValueError as first:
+            if is_logged:
+                errtrack.capture_exception(first)
+            try:
+                int("second")
+            except ValueError:
+                logger.exception("twice")
+        return "fine"
+
+    app.add_url_rule("/broken", "broken", broken)
+    visit(app)
+    values = [event["exception"]["values"][-1]["value"] for event in sent.events]
+    assert [value.split()[-1] for value in values] == (
+        ["'first'", "'second'"] if is_logged else ["'second'"]
+    )
+
+
+def test_who_wants_no_log_records_gets_the_unhandled_error(
+    make_app: MakeApp, sent: MemoryTransport
+) -> None:
+    app = make_app(
+        transport=sent,
+        before_send=lambda event, hint: None if "log_record" in hint else event,
+    )
+
+    def broken() -> str:
+        try:
+            return str(fail())
+        except Broken:
+            logger.exception("failed")
+            raise
+
+    app.add_url_rule("/broken", "broken", broken)
+    visit(app)
+    (event,) = sent.events
+    assert event["exception"]["values"][-1]["mechanism"]["handled"] is False
+
+
+@pytest.mark.parametrize("option", ["before_send", "ignore_exceptions"])
+def test_a_logged_error_is_not_lost_with_an_unwanted_one_that_came_of_it(
+    make_app: MakeApp, sent: MemoryTransport, option: str
+) -> None:
+    def drop(event: Any, hint: Any) -> Any:
+        return None if type(hint["exception"]) is LookupError else event
+
+    options = {"before_send": drop, "ignore_exceptions": [LookupError]}
+    app = make_app(transport=sent, **{option: options[option]})
+
+    def broken() -> str:
+        for _ in range(2):
+            try:
+                fail()
+            except Broken as error:
+                logger.exception("failed")
+                cause = error
+        raise LookupError from cause
+
+    app.add_url_rule("/broken", "broken", broken)
+    with suppress(LookupError):
+        visit(app)
+    kinds = [event["exception"]["values"][-1]["type"] for event in sent.events]
+    assert kinds == ["Broken", "Broken"]
+
+
+def test_an_app_may_answer_with_the_attributes_of_an_error(
+    app: Flask, sent: MemoryTransport
+) -> None:
+    def answer(error: Broken) -> Any:
+        logger.exception("failed")
+        return vars(error), 400
+
+    app.add_url_rule("/broken", "broken", fail)
+    app.register_error_handler(Broken, answer)
+    assert app.test_client().get("/broken").status_code == 400
+    assert len(sent.events) == 1
+
+
+def test_an_error_that_hides_its_attributes_is_an_event(
+    app: Flask, sent: MemoryTransport
+) -> None:
+    class Hidden(Exception):
+        @property
+        def __dict__(self) -> Any:  # type: ignore[override]
+            raise LookupError("hidden")
+
+    def broken() -> str:
+        raise Hidden
+
+    app.add_url_rule("/broken", "broken", broken)
+    with suppress(Hidden):
+        visit(app)
+    assert [event["exception"]["values"][0]["type"] for event in sent.events] == [
+        "Hidden"
+    ]
+
+
+FORKED = """
+import logging
+import multiprocessing
+from pathlib import Path
+from flask_errtrack import Client
+
+class File:
+    def send(self, envelope):
+        with Path("events").open("a") as file:
+            for event in envelope.events:
+                print(event["exception"]["values"][-1]["value"], file=file)
+
+def fail(text):
+    try:
+        raise ValueError(text)
+    except ValueError:
+        logging.exception("failed")
+
+client = Client(transport=File())
+with client.job("parent"):
+    try:
+        raise ValueError("parent")
+    except ValueError:
+        logging.exception("failed")
+        child = multiprocessing.get_context("fork").Process(target=fail, args=["child"])
+        child.start()
+        child.join()
+"""
+
+
+def test_what_waits_in_a_parent_is_not_for_its_forked_child_to_send(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "program.py").write_text(FORKED)
+    subprocess.run(
+        [sys.executable, "-W", "ignore", "program.py"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(Path(__file__).parent.parent)},
+        capture_output=True,
+        check=True,
+    )
+    sent = (tmp_path / "events").read_text().splitlines()
+    assert sent == ["child", "parent"]

@@ -6,7 +6,6 @@ it is gone without a word. Changes nothing but the futures it is given.
 
 from __future__ import annotations
 
-import atexit
 import contextvars
 import threading
 import weakref
@@ -18,7 +17,7 @@ from typing import Any, ParamSpec, TypeVar
 from ..client import Client
 from ..errors import guard, is_own_work, own_work
 from ..extension import ErrTrack
-from ..process import OfProcess
+from ..process import Exits, OfProcess
 from ..work import was_met
 from .jobs import client_of
 
@@ -111,7 +110,7 @@ def _report_at_exit() -> None:
 
 
 # Once: each call makes a list grow that never shrinks.
-_at_exit = OfProcess(lambda: atexit.register(_report_at_exit))
+_at_exit = OfProcess(lambda: Exits(_report_at_exit))
 
 
 class _Unseen:
