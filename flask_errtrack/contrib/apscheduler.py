@@ -26,8 +26,9 @@ except ImportError as error:
 from ..client import Client
 from ..errors import guard, own_work
 from ..extension import ErrTrack
+from ..integration import check, client_of
 from ..work import was_met
-from .jobs import arguments_by_name, client_of
+from .arguments import arguments_by_name
 
 _MISSED = events.EVENT_JOB_MISSED | events.EVENT_JOB_MAX_INSTANCES
 
@@ -45,7 +46,9 @@ def init_apscheduler(
         app's own client, ``app.extensions["errtrack"]``.
     :param report_missed: also tell of runs that were missed, or skipped because
         others were not done, as a warning.
+    :raises ConfigError: this is no ErrTrack.
     """
+    check(errtrack, "init_apscheduler")
     watched: WeakSet[BaseExecutor] = WeakSet()
 
     def watch_executors(event: Any = None) -> None:

@@ -29,9 +29,10 @@ except ImportError as error:
 from ..client import Client
 from ..errors import ConfigError, guard, own_work
 from ..extension import ErrTrack
+from ..integration import check, client_of
 from ..scope import Scope
 from ..work import was_met
-from .jobs import arguments_by_name, client_of
+from .arguments import arguments_by_name
 
 _KEY = "_errtrack_tasks"
 # By these a task says what becomes of it.
@@ -56,8 +57,9 @@ def init_celery(
     :param errtrack: may get its app later. With several apps in one process: the
         app's own client, ``app.extensions["errtrack"]``.
     :param report_retries: also capture what a task is tried again for, as a warning.
-    :raises ConfigError: the Celery app has it already.
+    :raises ConfigError: the Celery app has it already, or this is no ErrTrack.
     """
+    check(errtrack, "init_celery")
     if hasattr(celery_app, _KEY):
         raise ConfigError(
             f"{celery_app!r} has Flask-ErrTrack already; call init_celery once for it"

@@ -11,8 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ..api import ScopeApi
-from ..errors import ConfigError, SeveralApps, guard, is_own_work
+from ..errors import SeveralApps, guard, is_own_work
 from ..event import Breadcrumb, Level, timestamp_now
 from ..serialize import cut, safe_text
 
@@ -24,18 +23,6 @@ if TYPE_CHECKING:
 MAX_URL_LENGTH = 2000
 #: Ends the watching; a second call does nothing.
 Stop = Callable[[], None]
-
-
-def check(errtrack: object, function: str) -> None:
-    """Stop a set-up that hands over something else than an ErrTrack or a Client.
-
-    :raises ConfigError: it does.
-    """
-    if not isinstance(errtrack, ScopeApi):
-        raise ConfigError(
-            f"{function} got a {type(errtrack).__name__} as errtrack; expected an "
-            "ErrTrack or a Client"
-        )
 
 
 def client_at_work(errtrack: ErrTrack | Client) -> Client | None:

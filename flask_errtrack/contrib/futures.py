@@ -17,9 +17,9 @@ from typing import Any, ParamSpec, TypeVar
 from ..client import Client
 from ..errors import guard, is_own_work, own_work
 from ..extension import ErrTrack
+from ..integration import check, client_of
 from ..process import Exits, OfProcess
 from ..work import was_met
-from .jobs import client_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -47,11 +47,13 @@ class WatchedThreadPoolExecutor(ThreadPoolExecutor):
     """A pool of threads that watches its futures: see :func:`watch`.
 
     :param arguments: and ``options``: those of ``ThreadPoolExecutor``.
+    :raises ConfigError: ``errtrack`` is none.
     """
 
     def __init__(
         self, errtrack: ErrTrack | Client, *arguments: Any, **options: Any
     ) -> None:
+        check(errtrack, "WatchedThreadPoolExecutor")
         super().__init__(*arguments, **options)
         self._errtrack = errtrack
 

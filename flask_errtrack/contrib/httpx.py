@@ -18,7 +18,8 @@ except ImportError as error:
     ) from error
 
 from ..errors import ConfigError, guard
-from .crumbs import Stop, check, leave_http
+from ..integration import check
+from .crumbs import Stop, leave_http
 
 if TYPE_CHECKING:
     from ..client import Client

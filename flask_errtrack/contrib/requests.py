@@ -13,7 +13,8 @@ from requests import PreparedRequest, Response, Session
 from requests.adapters import BaseAdapter
 
 from ..errors import ConfigError, guard
-from .crumbs import Stop, check, leave_http
+from ..integration import check
+from .crumbs import Stop, leave_http
 
 if TYPE_CHECKING:
     from ..client import Client

@@ -21,8 +21,9 @@ except ImportError as error:
 from ..client import Client
 from ..errors import guard, own_work
 from ..extension import ErrTrack
+from ..integration import check, client_of
 from ..scope import Scope
-from .jobs import arguments_by_name, client_of
+from .arguments import arguments_by_name
 
 # What RQ logs of a job, with all that it was given and without names.
 _ECHOES = {
@@ -48,7 +49,9 @@ def worker_class(
         app's own client, ``app.extensions["errtrack"]``.
     :param base: RQ's ``Worker``, ``SimpleWorker`` or a class of your own.
     :param report_retries: also capture what a job is tried again for, as a warning.
+    :raises ConfigError: this is no ErrTrack.
     """
+    check(errtrack, "worker_class")
 
     class ErrTrackWorker(base):  # type: ignore[misc]
         def work(self, *args: Any, **kwargs: Any) -> bool:

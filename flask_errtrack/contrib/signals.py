@@ -16,9 +16,10 @@ from flask import Flask
 
 from ..errors import ConfigError
 from ..host import WATCHES_KEY
+from ..integration import check
 from ..request import user_id_of
 from ..serialize import safe_text
-from .crumbs import Stop, check, client_at_work
+from .crumbs import Stop, client_at_work
 
 if TYPE_CHECKING:
     from ..client import Client

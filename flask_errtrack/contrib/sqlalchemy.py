@@ -16,8 +16,9 @@ from sqlalchemy.engine import Connection, Engine, ExceptionContext
 
 from ..errors import ConfigError, guard
 from ..event import Breadcrumb, Level, timestamp_now
+from ..integration import check
 from ..serialize import Limits, Serializer, cut
-from .crumbs import Stop, check, client_at_work, milliseconds
+from .crumbs import Stop, client_at_work, milliseconds
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine

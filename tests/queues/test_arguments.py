@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flask_errtrack.contrib.jobs import arguments_by_name
+from flask_errtrack.contrib.arguments import arguments_by_name
 
 
 def order(

@@ -1,7 +1,4 @@
-"""What the integrations of task queues share.
-
-Owns whose client is meant, and how a job's arguments are shown. Knows no queue.
-"""
+"""How the arguments of a queue's job are shown: by name. Knows no queue."""
 
 from __future__ import annotations
 
@@ -10,22 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from ..client import Client
 from ..errors import guard
-from ..extension import ErrTrack
 
 _POSITIONAL = (
     inspect.Parameter.POSITIONAL_ONLY,
     inspect.Parameter.POSITIONAL_OR_KEYWORD,
 )
-
-
-def client_of(errtrack: ErrTrack | Client) -> Client | None:
-    """Return the client that captures at the moment, or None."""
-    with guard("looking for the client of a job"):
-        client = errtrack.client
-        return client if client is not None and client.is_enabled else None
-    return None
 
 
 def arguments_by_name(
