@@ -146,7 +146,7 @@ class FlaskHost(Host):
         if isinstance(error, InternalServerError):
             return error.original_exception or error
         first = error.__context__
-        if first is None or mechanism not in ("logging", "wsgi"):
+        if first is None or mechanism not in ("logging", "wsgi", "asgi"):
             return error
         path = _path_of(first)
         is_same = type(first) is type(error) and path and path == _path_of(error)
@@ -211,14 +211,17 @@ def _path_of(error: BaseException) -> list[tuple[CodeType, int]]:
     Empty if it was caught before it came to Flask.
     """
     inside = dropwhile(
-        lambda step: not _is_of_flask(step[0]), traceback.walk_tb(error.__traceback__)
+        lambda step: _package_of(step[0]) != "flask",
+        traceback.walk_tb(error.__traceback__),
     )
-    return [(frame.f_code, line) for frame, line in inside if not _is_of_flask(frame)]
+    own = ("flask", __name__.partition(".")[0])
+    return [
+        (frame.f_code, line) for frame, line in inside if _package_of(frame) not in own
+    ]
 
 
-def _is_of_flask(frame: FrameType) -> bool:
-    name = str(frame.f_globals.get("__name__"))
-    return name.partition(".")[0] in ("flask", __name__.partition(".")[0])
+def _package_of(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__")).partition(".")[0]
 
 
 def is_fault(error: BaseException) -> bool:

@@ -1,13 +1,12 @@
 """The app that real servers serve in the tests: all frameworks below one Starlette.
 
-``ERRTRACK_DSN`` says where its events go; ``FAILS_AT`` is ``start`` or ``stop``.
+``ERRTRACK_DSN`` says where its events go.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import tempfile
 from collections.abc import AsyncIterator
 from typing import Any
@@ -35,14 +34,7 @@ errtrack = ErrTrack()
 async def lifespan(app: Starlette) -> AsyncIterator[None]:
     executor = ContextPreservingExecutor()
     asyncio.get_running_loop().set_default_executor(executor)
-    fail_at("start")
     yield
-    fail_at("stop")
-
-
-def fail_at(point: str) -> None:
-    if os.environ.get("FAILS_AT") == point:
-        raise RuntimeError(point)
 
 
 def fail(mark: str) -> Any:

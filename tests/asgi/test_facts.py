@@ -232,6 +232,22 @@ def test_a_user_that_was_set_always_wins(
     assert sent.events[0]["user"] == {"id": "of the app"}
 
 
+def test_an_error_raised_from_one_of_the_same_kind_is_the_one_that_is_told(
+    make_app: MakeApp, sent: MemoryTransport
+) -> None:
+    errtrack = ErrTrack()
+    make_app(errtrack=errtrack, transport=sent)
+
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        try:
+            raise LookupError("first")
+        except LookupError:
+            raise LookupError("second") from None
+
+    asyncio.run(Call(http_scope())(ErrTrackMiddleware(app, errtrack)))
+    assert sent.events[0]["exception"]["values"][-1]["value"] == "second"
+
+
 def test_the_secrets_of_a_flask_app_are_redacted_in_its_asgi_requests_too(
     make_app: MakeApp, sent: MemoryTransport
 ) -> None:

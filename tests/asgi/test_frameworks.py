@@ -14,7 +14,7 @@ from asgiref.wsgi import WsgiToAsgi
 from conftest import MakeApp
 from fastapi import FastAPI
 from flask import Flask
-from places import Broken, fail
+from places import PLACES, Broken, fail
 from quart import Quart, websocket
 from starlette.applications import Starlette
 from starlette.authentication import (
@@ -477,6 +477,29 @@ def test_a_flask_app_tells_of_itself(
     assert "asgi" not in first["contexts"]
     if not propagates:
         assert (broken.status, broken.event_id) == (500, first["event_id"])
+
+
+@pytest.mark.parametrize("propagates", [True, False])
+@pytest.mark.parametrize("break_app", PLACES)
+def test_wherever_a_flask_app_fails_behind_an_adapter_it_is_one_event(
+    make_app: MakeApp,
+    errtrack: ErrTrack,
+    sent: MemoryTransport,
+    break_app: Callable[[Flask], None],
+    propagates: bool,
+) -> None:
+    config = {"PROPAGATE_EXCEPTIONS": propagates}
+    app = make_app(config, errtrack=errtrack, transport=sent)
+    break_app(app)
+    wsgi_app: Any = app
+    adapted = WSGIMiddleware(wsgi_app)
+    call = asyncio.run(get(ErrTrackMiddleware(adapted, errtrack), "/broken"))
+    if call.error is not None:
+        logging.getLogger("uvicorn.error").error("Exception", exc_info=call.error)
+    (event,) = sent.events
+    assert outermost(event)["type"] == "Broken"
+    assert "asgi" not in event["contexts"]
+    assert event["request"]["url"] == "http://shop.example/broken"
 
 
 def test_a_flask_app_and_a_client_of_the_rest_each_get_their_own(

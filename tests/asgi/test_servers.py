@@ -23,8 +23,8 @@ from websockets.sync.client import connect
 from .inbox import Inbox, opened
 
 COMMANDS = {
-    "uvicorn": ["uvicorn", "--port", "{port}", "asgi.served:app"],
-    "hypercorn": ["hypercorn", "--bind", "127.0.0.1:{port}", "asgi.served:app"],
+    "uvicorn": ["uvicorn", "--port", "{port}"],
+    "hypercorn": ["hypercorn", "--bind", "127.0.0.1:{port}"],
 }
 GEVENT = ["gunicorn", "-k", "gevent", "-b", "127.0.0.1:{port}", "asgi.flask_served:app"]
 #: A transaction and a path for each.
@@ -97,7 +97,7 @@ def is_answering(process: subprocess.Popen[bytes], served: Served) -> bool:
 
 @pytest.fixture(scope="module", params=COMMANDS)
 def served(request: pytest.FixtureRequest) -> Iterator[Served]:
-    command = COMMANDS[request.param]
+    command = [*COMMANDS[request.param], "asgi.served:app"]
     with opened() as inbox, launched(command, inbox) as (process, port):
         server = Served(port, inbox)
         wait_until(lambda: is_answering(process, server))
@@ -174,8 +174,9 @@ def test_a_websocket_that_fails_is_one_event(served: Served) -> None:
 def test_a_life_that_fails_is_one_event_though_the_server_is_killed(
     name: str, point: str
 ) -> None:
+    command = [*COMMANDS[name], "asgi.lifespan_served:app"]
     with opened() as inbox:
-        with launched(COMMANDS[name], inbox, fails_at=point) as (process, port):
+        with launched(command, inbox, fails_at=point) as (process, port):
             if point == "stop":
                 server = Served(port, inbox)
                 wait_until(lambda: is_answering(process, server))
