@@ -46,7 +46,7 @@ def chromium() -> Iterator[Browser]:
 def served(app: Flask) -> Iterator[str]:
     """Serve an app from threads, and yield its address without a slash at the end."""
     server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = Thread(target=server.serve_forever)
+    thread = Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.port}"

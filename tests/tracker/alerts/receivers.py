@@ -118,7 +118,9 @@ class _Handler(BaseHTTPRequestHandler):
 def web_server() -> Iterator[WebServer]:
     """Run a web server."""
     with WebServer() as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(
+            target=server.serve_forever, args=(0.02,), daemon=True
+        )
         thread.start()
         try:
             yield server
