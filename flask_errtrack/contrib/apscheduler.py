@@ -24,7 +24,7 @@ except ImportError as error:
     ) from error
 
 from ..client import Client
-from ..errors import guard, own_work
+from ..errors import ConfigError, guard, own_work
 from ..extension import ErrTrack
 from ..integration import check, client_of
 from ..work import was_met
@@ -46,9 +46,14 @@ def init_apscheduler(
         app's own client, ``app.extensions["errtrack"]``.
     :param report_missed: also tell of runs that were missed, or skipped because
         others were not done, as a warning.
-    :raises ConfigError: this is no ErrTrack.
+    :raises ConfigError: this is no scheduler, or no ErrTrack.
     """
     check(errtrack, "init_apscheduler")
+    if not isinstance(scheduler, BaseScheduler):
+        raise ConfigError(
+            f"init_apscheduler got a {type(scheduler).__name__} as scheduler; expected "
+            "one of APScheduler 3; that of Flask-APScheduler is scheduler.scheduler"
+        )
     watched: WeakSet[BaseExecutor] = WeakSet()
 
     def watch_executors(event: Any = None) -> None:

@@ -57,9 +57,14 @@ def init_celery(
     :param errtrack: may get its app later. With several apps in one process: the
         app's own client, ``app.extensions["errtrack"]``.
     :param report_retries: also capture what a task is tried again for, as a warning.
-    :raises ConfigError: the Celery app has it already, or this is no ErrTrack.
+    :raises ConfigError: this is no Celery app or no ErrTrack, or it was called before.
     """
     check(errtrack, "init_celery")
+    if not isinstance(celery_app, Celery):
+        raise ConfigError(
+            f"init_celery got a {type(celery_app).__name__} as celery_app; expected a "
+            "Celery"
+        )
     if hasattr(celery_app, _KEY):
         raise ConfigError(
             f"{celery_app!r} has Flask-ErrTrack already; call init_celery once for it"
