@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from flask_errtrack.tracker.dashboard.event import details
+from flask_errtrack.tracker.dashboard.event.event_view import route_of
 
 from .. import samples
 
@@ -35,6 +36,16 @@ def test_a_body_that_is_not_there_is_explained() -> None:
     found = details.request_of(event)
     assert found is not None
     assert (found.data, found.data_note) == (None, "not read by the app")
+
+
+@pytest.mark.parametrize("kind", ["flask", "asgi"])
+def test_the_route_is_told_by_method_and_template(kind: str) -> None:
+    event = {
+        "transaction": "shop.order",
+        "request": {"url": "https://shop.example/orders/7", "method": "GET"},
+        "contexts": {kind: {"rule": "/orders/{number}"}},
+    }
+    assert route_of(event) == "GET /orders/{number}"
 
 
 def test_only_a_web_address_is_linked() -> None:

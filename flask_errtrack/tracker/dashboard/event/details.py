@@ -93,14 +93,15 @@ def request_of(event: Mapping[str, Any]) -> RequestView | None:
         address=web_address(url) if len(url) <= 2000 else None,
         groups=_request_groups(request),
         data=None if data in (None, "", {}, []) else value(data),
-        data_note=one_line(str(flask_context(event).get("request_body") or "")),
+        data_note=one_line(str(route_context(event).get("request_body") or "")),
         curl=curl_of(request),
     )
 
 
-def flask_context(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what our client tells of Flask: route, body that was not read."""
-    return (event.get("contexts") or {}).get("flask") or {}
+def route_context(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what our client tells of Flask or ASGI: route, body that was not read."""
+    contexts = event.get("contexts") or {}
+    return contexts.get("flask") or contexts.get("asgi") or {}
 
 
 def user_rows(event: Mapping[str, Any]) -> tuple[Row, ...]:

@@ -87,7 +87,7 @@ def message_of(event: Mapping[str, Any]) -> str:
 
 def route_of(event: Mapping[str, Any]) -> str:
     """Return method and route of the request, or else the transaction."""
-    rule = details.flask_context(event).get("rule")
+    rule = details.route_context(event).get("rule")
     route = rule if isinstance(rule, str) else event.get("transaction") or ""
     method = (event.get("request") or {}).get("method") or ""
     return f"{method} {route}" if method and route.startswith("/") else route

@@ -20,7 +20,7 @@ _MAX_FRAMES = 12
 _MAX_BREADCRUMBS = 10
 _MAX_EXCEPTIONS = 10
 # Contexts that tell nothing of what one event has and others have not.
-_OF_EVERY_EVENT = ("device", "flask", "os", "runtime")
+_OF_EVERY_EVENT = ("asgi", "device", "flask", "os", "runtime")
 _BACKTICKS = re.compile("`+")
 
 
