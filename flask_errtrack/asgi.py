@@ -216,7 +216,7 @@ class _Watch:
     def _see_end(self, kind: str, error: BaseException | None) -> None:
         if kind in _FAILURES and error is not None:
             self.see(error)
-            self._client.host.echoes |= _ECHOES
+            self._client.echoes |= _ECHOES
         if kind in _ENDS:
             self._client.flush(self._client.config.shutdown_timeout_seconds)
 

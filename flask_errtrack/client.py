@@ -75,6 +75,8 @@ class Client(ScopeApi):
         self.transport = transport
         self.host = host
         self._is_closed = False
+        #: Log records (logger, template) that repeat what an integration tells better.
+        self.echoes: set[tuple[str, str]] = set()
         #: The newest takes everything instead, for tests: see flask_errtrack.testing.
         self.diversions: list[Transport] = []
         # One account with the transport's own losses, if it keeps one.
@@ -184,7 +186,6 @@ class Client(ScopeApi):
         mechanism: str = "generic",
         handled: bool = True,
         scope: Scope | None = None,
-        request: Any = None,
         hint: Hint | None = None,
         record: Mapping[str, Any] | None = None,
         stack: FrameType | None = None,
@@ -194,7 +195,6 @@ class Client(ScopeApi):
 
         :param error: an exception or ``sys.exc_info()``; None: the one being handled.
         :param scope: the scope to use, where the current one is gone.
-        :param request: the request to describe, where the current one is gone.
         :param record: fields of the log record that tells of the exception. In a
             request its event waits for a report that knows more.
         :param stack: the last call of a stack that goes with it.
@@ -223,7 +223,7 @@ class Client(ScopeApi):
             event["event_id"] = event_id or event["event_id"]
             event.update(record or {})  # type: ignore[typeddict-item]
             add_thread(event, self._reader, stack)
-            given = (event, hint, scope, request, scope_kwargs)
+            given = (event, hint, scope, scope_kwargs)
             envelope = self._pipeline.envelope(*given)
             # A test that has the events instead looks at them at once.
             may_wait = work.ends or (work.may_wait and self.is_sending)
@@ -268,7 +268,7 @@ class Client(ScopeApi):
             text = safe_text(message)
             event = event_from_message(text, level, params, logger, formatted)
             add_thread(event, self._reader, stack)
-            envelope = self._pipeline.envelope(event, hint, scope, None, scope_kwargs)
+            envelope = self._pipeline.envelope(event, hint, scope, scope_kwargs)
             return self._delivery.send(event["event_id"], envelope, scope.work, MESSAGE)
         return None
 

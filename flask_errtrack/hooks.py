@@ -94,12 +94,10 @@ class AppHooks:
     ) -> None:
         """Capture an exception that leaves the app, when its contexts are gone."""
         with guard("capturing an exception outside the app"):
+            scope = self._client.scopes.in_environ(environ).fork()
+            scope.request = request or self._request_of(environ)
             self._client.capture_exception(
-                error,
-                mechanism="wsgi",
-                handled=False,
-                scope=self._client.scopes.in_environ(environ),
-                request=request or self._request_of(environ),
+                error, mechanism="wsgi", handled=False, scope=scope
             )
 
     def _request_of(self, environ: WSGIEnvironment) -> flask.Request:

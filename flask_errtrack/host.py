@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import traceback
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import dropwhile
 from types import CodeType, FrameType
 from typing import Any, Literal
 
+import click
 from flask import Flask, current_app, g, has_app_context
 from werkzeug.exceptions import HTTPException, InternalServerError
 
@@ -43,15 +45,19 @@ TRACKER_KEY = "errtrack_tracker"
 WATCHES_KEY = "errtrack_watches"
 
 
+@dataclass(frozen=True)
+class Origin:
+    """What an event comes from: a request, or a command, or nothing that is known."""
+
+    request: Any = None
+    command: click.Context | None = None
+
+
 class Host:
     """The surroundings of a client without Flask."""
 
     app: Flask | None = None
     packages: Sequence[str] = ()
-
-    def __init__(self) -> None:
-        #: Log records (logger, template) that repeat what an integration tells better.
-        self.echoes: set[tuple[str, str]] = set()
 
     @property
     def root_path(self) -> str:
@@ -78,31 +84,35 @@ class Host:
         """Return the environment where no option names it."""
         return "production"
 
-    def secrets(
-        self,
-        event: Event,
-        request: Any,
-        config: Config,
-        error: BaseException | None = None,
-    ) -> set[str]:
+    def origin_of(self, request: Any, error: BaseException | None) -> Origin:
+        """Return what an event comes from.
+
+        :param request: the one that is known; None: the running one, if there is one.
+        """
+        return Origin(request=request)
+
+    def secrets(self, event: Event, origin: Origin, config: Config) -> set[str]:
         """Return secrets to look for; the event gets a note if some are not known."""
         secrets: set[str] = set()
+        request, command = origin.request, origin.command
         if request is not None:
             find = partial(secrets_of_request, request, config.send_default_pii)
             attempt(event, "request.secrets", lambda: secrets.update(find()))
+        if command is not None:
+            look = partial(secrets_of_command, command)
+            attempt(event, "command.secrets", lambda: secrets.update(look()))
         return secrets
 
-    def describe(
-        self,
-        event: Event,
-        request: Any,
-        config: Config,
-        error: BaseException | None = None,
-    ) -> None:
-        """Add what is known of the running work."""
+    def describe(self, event: Event, origin: Origin, config: Config) -> None:
+        """Add what an event comes from: request and user, or command."""
+        request, command = origin.request, origin.command
         if request is not None:
             describe_request(event, request, config)
             describe_user(event, request, config)
+        # Workers and servers are commands, too; the work that they are for is not.
+        is_other = event.get("transaction_info", _CUSTOM) != _CUSTOM
+        if command is not None and not is_other:
+            attempt(event, "command", partial(describe_command, event, command))
 
     def show_event_id(self, event_id: str | None) -> None:
         """Let the app see the id of the event that tells most about its work."""
@@ -112,7 +122,6 @@ class FlaskHost(Host):
     """A Flask app as its client sees it."""
 
     def __init__(self, app: Flask) -> None:
-        super().__init__()
         self.app: Flask = app
         name = app.import_name.partition(".")[0]
         self.packages = () if name == "__main__" else (name,)
@@ -160,44 +169,18 @@ class FlaskHost(Host):
         """Debug mode is for development."""
         return "development" if self.app.debug else "production"
 
-    def secrets(
-        self,
-        event: Event,
-        request: Any,
-        config: Config,
-        error: BaseException | None = None,
-    ) -> set[str]:
-        """Return the secrets of the app's settings, of the request or command."""
-        request = self._request_or_current(request)
-        secrets = super().secrets(event, request, config)
+    def origin_of(self, request: Any, error: BaseException | None) -> Origin:
+        """Return the request, or else the command, that an event comes from."""
+        if request is None and self._is_in_request():
+            request = request_context().request
+        return Origin(request, command_of(error) if request is None else None)
+
+    def secrets(self, event: Event, origin: Origin, config: Config) -> set[str]:
+        """Return the secrets of the app's settings, too."""
+        secrets = super().secrets(event, origin, config)
         settings = dict(self.app.config)
         attempt(event, "secrets", lambda: secrets.update(secrets_of_settings(settings)))
-        if request is None and (command := command_of(error)) is not None:
-            find = partial(secrets_of_command, command)
-            attempt(event, "command.secrets", lambda: secrets.update(find()))
         return secrets
-
-    def describe(
-        self,
-        event: Event,
-        request: Any,
-        config: Config,
-        error: BaseException | None = None,
-    ) -> None:
-        """Add request, user and command."""
-        request = self._request_or_current(request)
-        super().describe(event, request, config)
-        # Workers and servers are commands, too; the work that they are for is not.
-        is_other = event.get("transaction_info", _CUSTOM) != _CUSTOM
-        if request is None and not is_other:
-            command = command_of(error)
-            if command is not None:
-                attempt(event, "command", partial(describe_command, event, command))
-
-    def _request_or_current(self, request: Any) -> Any:
-        if request is None and self._is_in_request():
-            return request_context().request
-        return request
 
     def show_event_id(self, event_id: str | None) -> None:
         """Put the id where templates find it: ``g.event_id``."""

@@ -40,6 +40,9 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {
 class LoggingClient(Watching, Protocol):
     """What a client must have to take log records."""
 
+    #: Records (logger, template) that repeat what is told better otherwise.
+    echoes: set[tuple[str, str]]
+
     @property
     def scope(self) -> Scope:
         """The scope of the running work."""
@@ -129,7 +132,7 @@ class _Reader:
             name = str(record.name)
             if self._is_excluded(name):
                 return None
-            if (name, safe_text(record.msg)) in client.host.echoes:
+            if (name, safe_text(record.msg)) in client.echoes:
                 return None
             place = _records.place_of(client)
             if is_event and (place == "inside" or place and _is_news(record)):

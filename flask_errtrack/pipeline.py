@@ -41,7 +41,6 @@ class Pipeline:
         event: Event,
         hint: dict[str, Any],
         scope: Scope,
-        request: Any,
         scope_kwargs: Mapping[str, Any],
     ) -> Envelope | None:
         """Return an event ready to be sent; None if ``before_send`` drops it."""
@@ -52,10 +51,9 @@ class Pipeline:
                 update = partial(scope.update, **{name: value})
                 attempt(event, f"argument {name}", update)
         event = scope.apply(event)
-        request = scope.request if request is None else request
-        error = hint.get("exception")
-        secrets = self._host.secrets(event, request, self._config, error)
-        self._host.describe(event, request, self._config, error)
+        origin = self._host.origin_of(scope.request, hint.get("exception"))
+        secrets = self._host.secrets(event, origin, self._config)
+        self._host.describe(event, origin, self._config)
         event = self._identify(event)
         if "failed_hook" in hint:
             failed = type(hint.pop("failed_hook")).__name__
@@ -71,7 +69,8 @@ class Pipeline:
     def made_safe(self, event: Event) -> Event:
         """Return what is no report of an error, such as feedback, complete and safe."""
         event = self._identify(event)
-        secrets = self._host.secrets(event, None, self._config)
+        origin = self._host.origin_of(None, None)
+        secrets = self._host.secrets(event, origin, self._config)
         return self._scrubber.scrub(event, secrets | self._own_secrets)
 
     def _identify(self, event: Event) -> Event:

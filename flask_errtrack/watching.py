@@ -19,9 +19,6 @@ from .process import OfProcess
 class Host(Protocol):
     """What surrounds a client."""
 
-    #: Log records (logger, template) that repeat what is told better otherwise.
-    echoes: set[tuple[str, str]]
-
     @property
     def app(self) -> object | None:
         """The client's app, if it has one."""

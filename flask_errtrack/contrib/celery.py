@@ -119,7 +119,7 @@ class _Tasks:
             if client is not None:
                 # In it stands all that the task was given.
                 echo = (consumer.logger.name, consumer.UNKNOWN_TASK_ERROR)
-                client.host.echoes.add(echo)
+                client.echoes.add(echo)
 
     def begin(self, task: Task, **_: Any) -> None:
         """Begin the work of a task."""
@@ -227,7 +227,7 @@ class _Tasks:
     def _client(self) -> Client | None:
         client = client_of(self._errtrack)
         if client is not None:
-            client.host.echoes |= _ECHOES
+            client.echoes |= _ECHOES
         return client
 
 

@@ -57,7 +57,7 @@ def worker_class(
         def work(self, *args: Any, **kwargs: Any) -> bool:
             client = client_of(errtrack)
             if client is not None:
-                client.host.echoes |= _ECHOES
+                client.echoes |= _ECHOES
             return bool(super().work(*args, **kwargs))
 
         def perform_job(self, job: Job, *more: Any) -> bool:
