@@ -170,7 +170,7 @@ class Client(ScopeApi):
         with self.work(name) as scope:
             try:
                 yield scope
-            except Exception as error:
+            except BaseException as error:
                 if is_fault(error):
                     self.capture_exception(error, mechanism="job", handled=False)
                 raise

@@ -213,4 +213,11 @@ def is_fault(error: BaseException) -> bool:
         # abort(Response("…", 503)) has no code.
         status = error.code or getattr(error.response, "status_code", None)
         return status is not None and status >= 500
-    return isinstance(error, Exception) and not is_end_of_command(error)
+    is_error = isinstance(error, Exception) or _is_timeout(error)
+    return is_error and not is_end_of_command(error)
+
+
+def _is_timeout(error: BaseException) -> bool:
+    """Whether it is one of gevent, which is no ``Exception``, so that few catch it."""
+    kinds = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__}
+    return "gevent.timeout.Timeout" in kinds

@@ -198,6 +198,18 @@ def test_ways_to_end_the_process_are_no_events(
     assert sent.events == []
 
 
+def test_a_timeout_of_gevent_is_an_event(app: Flask, sent: MemoryTransport) -> None:
+    gevent = pytest.importorskip("gevent")
+
+    def broken() -> str:
+        raise gevent.Timeout
+
+    app.add_url_rule("/broken", "broken", broken)
+    with pytest.raises(gevent.Timeout):
+        app.test_client().get("/broken")
+    assert types_of(sent) == ["Timeout"]
+
+
 @pytest.mark.parametrize("with_context", [False, True])
 def test_a_client_that_leaves_mid_stream_is_no_event(
     app: Flask, sent: MemoryTransport, with_context: bool

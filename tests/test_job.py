@@ -90,6 +90,15 @@ def test_ways_to_end_a_job_are_no_events(
     assert sent.events == []
 
 
+def test_a_timeout_of_gevent_that_leaves_a_job_is_an_event(
+    app: Flask, sent: MemoryTransport, errtrack: ErrTrack
+) -> None:
+    gevent = pytest.importorskip("gevent")
+    with pytest.raises(gevent.Timeout), errtrack.job("import-orders"):
+        raise gevent.Timeout
+    assert [types_of(event) for event in sent.events] == [["Timeout"]]
+
+
 @pytest.mark.parametrize("is_in_context", [True, False])
 def test_nothing_gets_into_a_job_or_out_of_it(
     app: Flask, sent: MemoryTransport, errtrack: ErrTrack, is_in_context: bool
