@@ -10,6 +10,7 @@ import ast
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -181,23 +182,27 @@ class _Reader(ast.NodeVisitor):
 
     def _value(self, node: ast.expr) -> Any:
         """What an expression is worth, as far as it tells that itself."""
-        try:
+        with suppress(ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
             return _as_list(ast.literal_eval(node))
-        except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
-            pass
         if isinstance(node, ast.Dict) and None not in node.keys:
-            keys = (self._value(key) for key in node.keys if key is not None)
-            pairs = zip(keys, node.values, strict=True)
-            return {key: self._value(value) for key, value in pairs}
+            return self._dict(node)
         if isinstance(node, ast.List | ast.Tuple | ast.Set):
             return [self._value(one) for one in node.elts]
         if isinstance(node, ast.Call):
-            keywords = {one.arg: one.value for one in node.keywords if one.arg}
-            given = {name: self._value(value) for name, value in keywords.items()}
-            if len(given) == len(node.keywords) and ast.unparse(node.func) == "dict":
-                return given
-            return Call(self._full_name(node.func), ast.unparse(node), given)
+            return self._call(node)
         return Code(ast.unparse(node))
+
+    def _dict(self, node: ast.Dict) -> dict[Any, Any]:
+        keys = (self._value(key) for key in node.keys if key is not None)
+        pairs = zip(keys, node.values, strict=True)
+        return {key: self._value(value) for key, value in pairs}
+
+    def _call(self, node: ast.Call) -> Any:
+        keywords = {one.arg: one.value for one in node.keywords if one.arg}
+        given = {name: self._value(value) for name, value in keywords.items()}
+        if len(given) == len(node.keywords) and ast.unparse(node.func) == "dict":
+            return given
+        return Call(self._full_name(node.func), ast.unparse(node), given)
 
 
 def _name_of_target(node: ast.expr) -> Any:
