@@ -8,6 +8,7 @@ what the app gets nor what it does; what is known of a request is for
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -261,13 +262,21 @@ def _report(
     event_id = None
     if faults:
         was_told = all(own.work.decision_on(fault)[0] for fault in faults)
+        is_alone = len(faults) == 1 and _is_of_quart(error)
         # A framework may put what it has told of into a group.
-        told = faults[0] if was_told else error
+        told = faults[0] if was_told or is_alone else error
         event_id = client.capture_exception(
             told, mechanism="asgi", handled=False, scope=own
         )
     # Servers log whatever leaves an app; that is no other error.
     own.work.remember(error, event_id)
+
+
+def _is_of_quart(error: BaseException) -> bool:
+    """Tell whether an exception is the group of tasks in which Quart answers."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    names = [frame.f_globals.get("__name__") for frame in frames[-2:]]
+    return names == ["quart.asgi", "asyncio.taskgroups"]
 
 
 def _is_fault(error: BaseException) -> bool:
@@ -296,7 +305,8 @@ def _is_given_up(error: BaseException) -> bool:
     An app's own handler for the exception's class has dealt with it. Starlette's last
     middleware has not, and raises it again after the response.
     """
-    if type(error).__name__ == "HTTPException":
+    names = {f"{kind.__module__}.{kind.__name__}" for kind in type(error).__mro__}
+    if "starlette.exceptions.HTTPException" in names:
         status = getattr(error, "status_code", None)
         return isinstance(status, int) and status >= 500
     trace = error.__traceback__

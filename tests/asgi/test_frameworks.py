@@ -89,6 +89,14 @@ class Answered(Exception):
     """The app has a handler for it."""
 
 
+class OutOfStock(HTTPException):
+    """As of an app that answers with it."""
+
+
+async def out_of_stock(request: Request) -> PlainTextResponse:
+    raise OutOfStock(507)
+
+
 def answer(request: Request, error: Exception) -> PlainTextResponse:
     return PlainTextResponse("sorry", 503)
 
@@ -100,6 +108,7 @@ def starlette_app(**options: Any) -> Starlette:
             Route("/thread", broken_in_a_thread),
             Route("/status/{status:int}", status),
             Route("/answered", answered),
+            Route("/out_of_stock", out_of_stock),
             Route("/background", in_background),
             Route("/streamed", streamed),
             Route("/class", Broadcast),
@@ -132,6 +141,7 @@ def test_starlette_answers_with_the_id_and_raises_what_is_one_event(
         ("/class", 500, "Broadcast"),
         ("/inner/broken/1", 500, "broken"),
         ("/status/503", 503, "status"),
+        ("/out_of_stock", 507, "out_of_stock"),
     ],
 )
 def test_starlette_fails_in_many_places(
@@ -380,6 +390,8 @@ def test_quart_fails_in_many_places(tracked: Client, sent: MemoryTransport) -> N
     asyncio.run(serve())
     found = [event["transaction"] for event in sent.events]
     assert found == ["thread", "/streamed", "live"]
+    # Not the group of tasks in which Quart sends a response.
+    assert [outermost(event)["type"] for event in sent.events] == ["Broken"] * 3
     assert sent.events[0]["tags"] == {"of": "the thread"}
 
 
