@@ -62,10 +62,12 @@ def dismantle(app: Flask) -> None:
     """Undo what :func:`compose` has started in an app, and deliver what is left."""
     for stop in app.extensions.pop(WATCHES_KEY, ()):
         stop()
-    app.extensions[CLIENT_KEY].close()
-    # What was delivered last has woken the tracker.
+    client = app.extensions[CLIENT_KEY]
     if (tracker := app.extensions.get(TRACKER_KEY)) is not None:
+        # What is delivered to a closed tracker would begin its work anew.
+        client.flush(client.config.shutdown_timeout_seconds)
         tracker.close()
+    client.close()
 
 
 class _OnEveryHost(Blueprint):
