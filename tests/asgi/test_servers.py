@@ -135,7 +135,7 @@ def event_of(served: Served, mark: str) -> Any:
 
 
 def test_each_error_is_one_event_with_its_own_user_and_tags(served: Served) -> None:
-    marks = [f"<{place}-{number}>" for number in range(20) for place in PLACES]
+    marks = [f"<{place}-{number}>" for number in range(10) for place in PLACES]
     answers = visit_at_once(served, marks)
     for mark in marks:
         event = event_of(served, mark)
@@ -188,7 +188,7 @@ def test_a_life_that_fails_is_one_event_though_the_server_is_killed(
 
 
 def test_greenlets_of_a_real_server_keep_users_and_tags_apart() -> None:
-    marks = [f"<in_flask-{number}>" for number in range(60)]
+    marks = [f"<in_flask-{number}>" for number in range(40)]
     with opened() as inbox, launched(GEVENT, inbox) as (process, port):
         server = Served(port, inbox)
         wait_until(lambda: is_answering(process, server))
