@@ -136,6 +136,13 @@ def test_a_context_does_not_repeat_its_name_as_its_type() -> None:
     assert (group.title, pairs(group.rows)) == ("os", [("name", "Linux")])
 
 
+def test_contexts_tell_of_the_job_before_they_tell_of_the_machine() -> None:
+    names = ["runtime", "os", "celery", "monitor"]
+    contexts = {name: {"name": "x"} for name in names}
+    groups = details.context_groups({"contexts": contexts})
+    assert [group.title for group in groups] == ["celery", "monitor", "runtime", "os"]
+
+
 def test_too_many_rows_are_counted() -> None:
     rows = details.rows_of({str(n): n for n in range(105)})
     assert len(rows) == 101 and rows[-1].value.text == "5 more"

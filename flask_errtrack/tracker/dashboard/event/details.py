@@ -27,6 +27,8 @@ from .curl import Curl, curl_of, full_url
 MAX_ROWS = 100
 #: Of the breadcrumbs the last ones are shown at once.
 MAX_LAST_BREADCRUMBS = 20
+# Contexts that are alike in most events.
+_OF_MACHINE = {"app", "browser", "culture", "device", "gpu", "os", "runtime"}
 # Longer than anything takes: some thirty years.
 _MAX_MS = 1e12
 
@@ -118,13 +120,14 @@ def tag_rows(event: Mapping[str, Any]) -> tuple[Row, ...]:
 
 
 def context_groups(event: Mapping[str, Any]) -> tuple[Group, ...]:
-    """Return the contexts: runtime, flask, trace …"""
+    """Return the contexts: what was at work first, where it runs last."""
     contexts = event.get("contexts") or {}
     groups = [
         Group(one_line(name), rows_of(_without_type(found, name)))
         for name, found in list(contexts.items())[:MAX_ROWS]
         if isinstance(found, Mapping)
     ]
+    groups.sort(key=lambda group: group.title.lower() in _OF_MACHINE)
     return tuple(group for group in groups if group.rows)
 
 
