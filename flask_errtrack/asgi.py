@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from .api import ScopeApi
 from .asgi_request import AsgiRequest, AsgiScope
 from .client import Client
 from .errors import ConfigError, guard, own_work
 from .scope import Scope
+from .work import leaves_of
 
 if TYPE_CHECKING:
     from .extension import ErrTrack
@@ -257,7 +258,7 @@ def _report(
 
     :param of_server: what the server raised is no fault of the app.
     """
-    leaves = [leaf for leaf in _leaves_of(error) if leaf is not of_server]
+    leaves = [leaf for leaf in leaves_of(error) if leaf is not of_server]
     faults = [leaf for leaf in leaves if _is_fault(leaf)]
     event_id = None
     if faults:
@@ -285,18 +286,6 @@ def _is_fault(error: BaseException) -> bool:
         and str(kind.__module__).partition(".")[0] in _FRAMEWORKS
         for kind in type(error).__mro__
     )
-
-
-def _leaves_of(error: BaseException) -> Iterator[BaseException]:
-    """The exceptions of a group, and of groups in it; else the exception itself."""
-    waiting = [error]
-    while waiting:
-        one = waiting.pop()
-        # Not isinstance, which asks the exception's own attributes.
-        if issubclass(type(one), BaseExceptionGroup):
-            waiting += cast("BaseExceptionGroup[Any]", one).exceptions
-        else:
-            yield one
 
 
 def _is_given_up(error: BaseException) -> bool:

@@ -206,8 +206,9 @@ class Client(ScopeApi):
             error = self._exception_of(error, mechanism)
             if error is None:
                 return None
-            scope = scope or self.scope
+            here, scope = self.scopes.known(), scope or self.scope
             work = scope.work
+            self._delivery.take_over(work, here, error)
             was_met, event_id = work.decision_on(error)
             if was_met and (record is not None or event_id not in work.held):
                 return event_id
@@ -216,8 +217,8 @@ class Client(ScopeApi):
             if not was_met and not self._choice.takes_exception(error, hint):
                 work.remember(error, None)
                 return None
-            replaced = work.held_of(causes_of(error))
-            event_id = event_id or next(iter(replaced), None)
+            told = work.awaiting(causes_of(error))
+            event_id = event_id or next((known for _, known in told), None)
             how = Mechanism(type=mechanism, handled=handled)
             event = event_from_exception(error, self._reader, how)
             event["event_id"] = event_id or event["event_id"]
@@ -231,8 +232,7 @@ class Client(ScopeApi):
             event_id = self._delivery.send(
                 event["event_id"], envelope, work, rank, may_wait and bool(record)
             )
-            if event_id is not None:
-                work.discard_all(replaced, but=event_id)
+            work.settle(told, event_id, is_final=record is None)
             # Who does not want the log record may want the report that knows more.
             if event_id is not None or not (was_met or record):
                 work.remember(error, event_id)

@@ -11,8 +11,10 @@ from .alarm import Alarm
 from .drops import Drops
 from .envelope import Envelope
 from .errors import Refused, guard
+from .exceptions import causes_of
 from .host import Host
 from .process import Exits, OfProcess
+from .scope import Scope
 from .transports import Transport
 from .transports.base import hold
 from .work import Held, Work
@@ -111,6 +113,17 @@ class Delivery:
             self._forget(work)
         if left:
             self._alarm.set(min(left))
+
+    def take_over(self, work: Work, here: Scope | None, error: BaseException) -> None:
+        """Let what waits where code runs wait in the work that is to tell of an error.
+
+        :param here: the scope of the running code, if there is one.
+        """
+        if here is not None and here.work is not work and here.work.held:
+            for one in (error, *causes_of(error)):
+                work.take_over(here.work, one)
+            self._forget(here.work)
+            self._forget(work)
 
     def send_all_held(self) -> None:
         """Send whatever waits."""

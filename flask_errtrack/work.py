@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from .envelope import Envelope
 from .process import OfProcess
@@ -18,6 +18,10 @@ _CONTEXTS = "__errtrack_contexts__"
 _ATTRIBUTES = vars(BaseException)["__dict__"]
 # An exception that is one object for a whole program would gather marks for ever.
 _MAX_MARKS = 64
+
+
+#: An error whose event waits, and the event's id.
+Awaiting = tuple[BaseException, str]
 
 
 @dataclass(frozen=True)
@@ -87,12 +91,6 @@ class Work:
             if work.event_id == event_id:
                 work.event_id, work._rank = None, -1
 
-    def discard_all(self, event_ids: Iterable[str], but: str) -> None:
-        """Forget events that were held: one report tells of them all."""
-        for event_id in event_ids:
-            if event_id != but:
-                self.discard(event_id)
-
     def release(self, event_id: str) -> Held | None:
         """Let an event wait no longer; return it if it did."""
         return self.held.pop(event_id, None)
@@ -101,13 +99,39 @@ class Work:
         """Tell whether the event of an error waits for a report that knows more."""
         return self.decision_on(error)[1] in self.held
 
-    def held_of(self, errors: Iterable[BaseException]) -> list[str]:
-        """Return the ids of those events of some errors that wait."""
-        held = self.held
-        if not held:
+    def awaiting(self, errors: Iterable[BaseException]) -> list[Awaiting]:
+        """Return those of some errors whose events wait, with the events' ids."""
+        if not self.held:
             return []
-        ids = [self.decision_on(error)[1] for error in errors]
-        return [event_id for event_id in ids if event_id in held]
+        found = [(error, self.decision_on(error)[1]) for error in errors]
+        return [(one, known) for one, known in found if known in self.held]
+
+    def settle(
+        self, told: list[Awaiting], event_id: str | None, is_final: bool
+    ) -> None:
+        """Let one report speak for errors whose events waited, which are forgotten.
+
+        :param event_id: that of the report; None: it was dropped, and they wait on.
+        :param is_final: they are known by it; else it is a log record, and one of
+            them that is raised in spite of that is another event.
+        """
+        if event_id is None:
+            return
+        for error, known in told:
+            if known != event_id:
+                self.discard(known)
+            if is_final:
+                self.remember(error, event_id)
+            else:
+                for work in self._and_outer():
+                    stored_in(error).get(_MARK, {}).pop(work._mark, None)
+
+    def take_over(self, other: Work, error: BaseException) -> None:
+        """Let what waits elsewhere for a better report of an error wait here."""
+        event_id = other.decision_on(error)[1]
+        if event_id in other.held and not self.decision_on(error)[0]:
+            self.remember(error, event_id)
+            self.held[event_id] = other.held.pop(event_id)
 
     def remember(self, error: BaseException, event_id: str | None) -> None:
         """Note what became of an exception: its event id, or None if dropped."""
@@ -119,9 +143,31 @@ class Work:
             marks.pop(mark, None)
 
     def decision_on(self, error: BaseException) -> tuple[bool, str | None]:
-        """Tell whether an exception was met in this work, and its event id."""
-        marks = stored_in(error).get(_MARK, {})
-        return self._mark in marks, marks.get(self._mark)
+        """Tell whether an exception was met in this work, and its event id.
+
+        So is a group of which everything was met.
+        """
+        if self._mark in (marks := stored_in(error).get(_MARK, {})):
+            return True, marks[self._mark]
+        found: dict[str, None] = {}
+        for leaf in leaves_of(error):
+            marks = stored_in(leaf).get(_MARK, {})
+            if self._mark not in marks:
+                return False, None
+            found[marks[self._mark]] = None
+        return True, next(filter(None, found), None)
+
+
+def leaves_of(error: BaseException) -> Iterator[BaseException]:
+    """The exceptions of a group, and of groups in it; else the exception itself."""
+    waiting = [error]
+    while waiting:
+        one = waiting.pop()
+        # Not isinstance, which asks the exception's own attributes.
+        if issubclass(type(one), BaseExceptionGroup):
+            waiting += cast("BaseExceptionGroup[Any]", one).exceptions
+        else:
+            yield one
 
 
 def was_met(error: BaseException) -> bool:

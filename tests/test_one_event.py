@@ -8,7 +8,7 @@ import pickle
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -407,3 +407,80 @@ def test_what_waits_in_a_parent_is_not_for_its_forked_child_to_send(
     )
     sent = (tmp_path / "events").read_text().splitlines()
     assert sent == ["child", "parent"]
+
+
+def test_what_fails_while_an_error_is_handled_is_not_lost_with_it(
+    app: Flask, sent: MemoryTransport
+) -> None:
+    def broken() -> str:
+        try:
+            return str(fail())
+        except Broken:
+            logger.exception("failed")
+            try:
+                int("cleaning up")
+            except ValueError:
+                logger.exception("could not clean up")
+            raise
+
+    app.add_url_rule("/broken", "broken", broken)
+    visit(app)
+    kinds = [event["exception"]["values"][-1]["type"] for event in sent.events]
+    assert sorted(kinds) == ["Broken", "ValueError"]
+
+
+@pytest.mark.parametrize("is_from", [True, False])
+def test_middleware_that_logs_and_raises_is_one_event(
+    app: Flask, sent: MemoryTransport, is_from: bool
+) -> None:
+    def middleware(*args: Any) -> Any:
+        try:
+            return fail()
+        except Broken as error:
+            logger.exception("failed")
+            if is_from:
+                raise LookupError from error
+            raise
+
+    app.wsgi_app = middleware  # type: ignore[method-assign, assignment]
+    with suppress(LookupError):
+        visit(app)
+    (event,) = sent.events
+    assert event["exception"]["values"][-1]["mechanism"]["type"] == "wsgi"
+
+
+def test_a_stream_that_logs_and_raises_is_one_event(
+    app: Flask, sent: MemoryTransport
+) -> None:
+    def stream() -> Iterator[str]:
+        yield "begin"
+        try:
+            fail()
+        except Broken:
+            logger.exception("failed")
+            raise
+
+    app.add_url_rule("/broken", "broken", stream)
+    visit(app)
+    assert len(sent.events) == 1
+
+
+def test_a_group_of_what_was_captured_by_hand_is_no_other_event(
+    errtrack: ErrTrack, app: Flask, sent: MemoryTransport
+) -> None:
+    errors = [Broken("one"), Broken("two")]
+    with pytest.raises(ExceptionGroup), errtrack.job("many"):
+        for error in errors:
+            errtrack.capture_exception(error)
+        raise ExceptionGroup("all", [ExceptionGroup("some", errors)])
+    assert len(sent.events) == 2
+
+
+def test_a_group_with_something_new_is_an_event(
+    errtrack: ErrTrack, app: Flask, sent: MemoryTransport
+) -> None:
+    old = Broken("old")
+    with pytest.raises(ExceptionGroup), errtrack.job("many"):
+        errtrack.capture_exception(old)
+        raise ExceptionGroup("all", [old, Broken("new")])
+    assert len(sent.events) == 2
