@@ -274,6 +274,26 @@ def test_what_a_callback_captures_does_not_call_it_again(
     assert calls == ["/broken"]
 
 
+@pytest.mark.parametrize("hook", ["before_send", "before_breadcrumb", "sample_rate"])
+def test_what_other_hooks_capture_does_not_call_them_again(
+    make_app: MakeApp, sent: MemoryTransport, hook: str
+) -> None:
+    errtrack = ErrTrack()
+    calls: list[str] = []
+
+    def called(given: Any, hint: Any = None) -> Any:
+        calls.append(hook)
+        errtrack.capture_message("I am a hook")
+        errtrack.add_breadcrumb(message="I am a hook")
+        return 1.0 if hook == "sample_rate" else given
+
+    make_app(errtrack=errtrack, transport=sent, **{hook: called})
+    errtrack.add_breadcrumb(message="hello")
+    errtrack.capture_message("hello")
+    assert assert_captured(sent.events)["logentry"]["message"] == "hello"
+    assert calls == [hook]
+
+
 def test_a_callback_is_not_called_outside_of_requests(
     make_app: MakeApp, sent: MemoryTransport
 ) -> None:
