@@ -74,6 +74,18 @@ def test_lesser_records_are_breadcrumbs(
     assert first["data"] == {"shelf": 17}
 
 
+def test_a_record_outside_of_all_work_is_no_breadcrumb_of_an_app(
+    app: Flask, sent: MemoryTransport, errtrack: ErrTrack
+) -> None:
+    logger.warning("outside")
+    errtrack.capture_message("outside")
+    with errtrack.job("count"):
+        logger.warning("in a job")
+        errtrack.capture_message("in a job")
+    crumbs = [[one["message"] for one in crumbs_of(event)] for event in sent.events]
+    assert crumbs == [[], ["in a job"]]
+
+
 def test_the_levels_can_be_moved(make_app: MakeApp, sent: MemoryTransport) -> None:
     app = make_app(transport=sent, breadcrumb_level="DEBUG", event_level="WARNING")
     with app.app_context():
