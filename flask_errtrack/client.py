@@ -26,17 +26,20 @@ from .drops import Drops
 from .envelope import Envelope
 from .errors import ConfigError, guard, is_silence, own_work
 from .event import Breadcrumb, Level, Mechanism, UserReport
-from .exceptions import causes_of, event_from_exception, event_from_message
+from .exceptions import (
+    causes_of,
+    event_from_exception,
+    event_from_message,
+    exception_in,
+)
 from .host import Host, is_fault
-from .pipeline import Pipeline
+from .pipeline import Draft, Pipeline
 from .scope import CrumbSource, Scope, breadcrumb
 from .scope_home import ScopeHome
 from .serialize import DATA_LIMITS, Serializer, safe_text
 from .stacktrace import StackReader
 from .threads import add_thread
 from .transports import Transport, outbox_folder, transport_to_dsn
-from .transports.base import close as close_transport
-from .transports.base import flush as flush_transport
 from .trim import trimmed
 from .user_reports import feedback_event, report_of
 from .wire import as_wire
@@ -77,8 +80,6 @@ class Client(ScopeApi):
         self._is_closed = False
         #: Log records (logger, template) that repeat what an integration tells better.
         self.echoes: set[tuple[str, str]] = set()
-        #: The newest takes everything instead, for tests: see flask_errtrack.testing.
-        self.diversions: list[Transport] = []
         # One account with the transport's own losses, if it keeps one.
         self._drops: Drops = getattr(transport, "drops", None) or Drops()
         #: Where the scopes of running work are, for those who tell of work.
@@ -86,7 +87,9 @@ class Client(ScopeApi):
         self._pipeline = Pipeline(config, host, self._drops)
         self._reader = StackReader.of_options(config, host.packages)
         self._choice = Choice(config, self._drops)
-        self._delivery = Delivery(self._transport, host, self._drops)
+        is_given = config.transport is not None
+        #: The way out, which tests divert.
+        self.delivery = Delivery(transport, is_given, host, self._drops)
 
     def watch(self) -> None:
         """See log records and what nobody catches from now on, as the options say."""
@@ -109,20 +112,12 @@ class Client(ScopeApi):
         is_on = self.config.enabled and not self._is_closed and not is_silence()
         # When the interpreter clears its modules, nothing can be relied upon.
         is_on = is_on and not sys.is_finalizing()
-        return is_on and self._transport() is not None
+        return is_on and self.delivery.transport() is not None
 
     @property
     def is_sending(self) -> bool:
         """Whether what is captured leaves this process, not just for a test to see."""
-        return self.is_enabled and not self.diversions
-
-    def _transport(self) -> Transport | None:
-        # Another thread may take the last one away meanwhile.
-        for newest in self.diversions[-1:]:
-            return newest
-        if self.config.transport is None and self.host.is_silent():
-            return None
-        return self.transport
+        return self.is_enabled and not self.delivery.diversions
 
     @property
     def dropped(self) -> Counter[str]:
@@ -163,7 +158,7 @@ class Client(ScopeApi):
             try:
                 yield scope
             finally:
-                self._delivery.send_held(scope.work)
+                self.delivery.send_held(scope.work)
 
     @contextmanager
     def _job(self, name: str) -> Iterator[Scope]:
@@ -203,41 +198,48 @@ class Client(ScopeApi):
         if not self.is_enabled:
             return None
         with guard("capturing an exception"), own_work():
-            error = self._exception_of(error, mechanism)
-            if error is None:
+            found = exception_in(error)
+            if found is None:
                 return None
+            found = self.host.meant_by(found, mechanism)
             here, scope = self.scopes.known(), scope or self.scope
-            work = scope.work
-            self._delivery.take_over(work, here, error)
-            was_met, event_id = work.decision_on(error)
-            if was_met and (record is not None or event_id not in work.held):
+            work, is_record = scope.work, record is not None
+            self.delivery.take_over(work, here, found)
+            was_met, event_id = work.decision_on(found)
+            if was_met and (is_record or event_id not in work.held):
                 return event_id
-            exc_info = (type(error), error, error.__traceback__)
-            hint = {**(hint or {}), "exception": error, "exc_info": exc_info}
-            if not was_met and not self._choice.takes_exception(error, hint):
-                work.remember(error, None)
+            exc_info = (type(found), found, found.__traceback__)
+            hint = {**(hint or {}), "exception": found, "exc_info": exc_info}
+            if not was_met and not self._choice.takes_exception(found, hint):
+                work.remember(found, None)
                 return None
-            told = work.awaiting(causes_of(error))
-            event_id = event_id or next((known for _, known in told), None)
             how = Mechanism(type=mechanism, handled=handled)
-            event = event_from_exception(error, self._reader, how)
-            event["event_id"] = event_id or event["event_id"]
+            event = event_from_exception(found, self._reader, how)
             event.update(record or {})  # type: ignore[typeddict-item]
             add_thread(event, self._reader, stack)
-            given = (event, hint, scope, scope_kwargs)
-            envelope = self._pipeline.envelope(*given)
-            # A test that has the events instead looks at them at once.
-            may_wait = work.ends or (work.may_wait and self.is_sending)
-            rank = HANDLED if handled else UNHANDLED
-            event_id = self._delivery.send(
-                event["event_id"], envelope, work, rank, may_wait and bool(record)
-            )
-            work.settle(told, event_id, is_final=record is None)
-            # Who does not want the log record may want the report that knows more.
-            if event_id is not None or not (was_met or record):
-                work.remember(error, event_id)
-            return event_id
+            draft = Draft(event, hint, scope, scope_kwargs)
+            return self._send_for(found, draft, handled, is_record)
         return None
+
+    def _send_for(
+        self, error: BaseException, draft: Draft, handled: bool, is_record: bool
+    ) -> str | None:
+        """Send the event of an exception, instead of those that wait and tell less."""
+        event, work = draft.event, draft.scope.work
+        was_met, event_id = work.decision_on(error)
+        told = work.awaiting(causes_of(error))
+        event_id = event_id or next((known for _, known in told), None)
+        event["event_id"] = event_id or event["event_id"]
+        # A test that has the events instead looks at them at once.
+        may_wait = is_record and (work.ends or (work.may_wait and self.is_sending))
+        rank = HANDLED if handled else UNHANDLED
+        envelope = self._pipeline.envelope(draft)
+        event_id = self.delivery.send(event["event_id"], envelope, work, rank, may_wait)
+        work.settle(told, event_id, is_final=not is_record)
+        # Who does not want the log record may want the report that knows more.
+        if event_id is not None or not (was_met or is_record):
+            work.remember(error, event_id)
+        return event_id
 
     def capture_message(
         self,
@@ -268,8 +270,9 @@ class Client(ScopeApi):
             text = safe_text(message)
             event = event_from_message(text, level, params, logger, formatted)
             add_thread(event, self._reader, stack)
-            envelope = self._pipeline.envelope(event, hint, scope, scope_kwargs)
-            return self._delivery.send(event["event_id"], envelope, scope.work, MESSAGE)
+            draft = Draft(event, hint, scope, scope_kwargs)
+            envelope = self._pipeline.envelope(draft)
+            return self.delivery.send(event["event_id"], envelope, scope.work, MESSAGE)
         return None
 
     def capture_user_report(self, report: UserReport) -> None:
@@ -277,7 +280,7 @@ class Client(ScopeApi):
 
         :raises TransportError, Refused: it could not be kept; the person is told.
         """
-        transport = self._transport()
+        transport = self.delivery.transport()
         if transport is None or not self.config.enabled:
             return
         event = feedback_event(report, self._pipeline.made_safe)
@@ -292,7 +295,7 @@ class Client(ScopeApi):
             return None
         with guard("sending a check-in"), own_work():
             check_in = check_in_of(self._pipeline.made_safe, *given)
-            if self._delivery.deliver(Envelope.from_check_in(check_in)):
+            if self.delivery.deliver(Envelope.from_check_in(check_in)):
                 return check_in["check_in_id"]
         return None
 
@@ -324,27 +327,18 @@ class Client(ScopeApi):
 
     def flush(self, timeout_seconds: float = 2.0) -> bool:
         """Wait until everything is delivered; tell whether it is."""
-        self._delivery.send_all_held()
-        return flush_transport(self.transport, timeout_seconds)
+        return self.delivery.flush(timeout_seconds)
 
     def close(self) -> None:
         """Deliver what can be delivered in time, then stop capturing."""
         logging.unwatch(self)
         uncaught.unwatch(self)
-        self._is_closed = True  # first, so that nothing more begins to wait
-        self._delivery.close()
-        close_transport(self.transport)
-
-    def _exception_of(self, error: Any, mechanism: str) -> BaseException | None:
-        if error is None:
-            error = sys.exception()
-        elif isinstance(error, tuple) and len(error) == 3:
-            error = error[1]
-        is_error = isinstance(error, BaseException)
-        return self.host.meant_by(error, mechanism) if is_error else None
+        # First, so that nothing more begins to wait.
+        self._is_closed = True
+        self.delivery.close()
 
     def end_work(self) -> None:
         """Send the events that waited for a better report, which did not come."""
-        scope = self.scopes.known() if self._delivery.holding else None
+        scope = self.scopes.known() if self.delivery.holding else None
         if scope is not None:
-            self._delivery.send_held(scope.work)
+            self.delivery.send_held(scope.work)

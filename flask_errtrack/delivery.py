@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 import weakref
-from collections.abc import Callable
 
 from .alarm import Alarm
 from .drops import Drops
@@ -16,6 +15,8 @@ from .host import Host
 from .process import Exits, OfProcess
 from .scope import Scope
 from .transports import Transport
+from .transports.base import close as close_transport
+from .transports.base import flush as flush_transport
 from .transports.base import hold
 from .work import Held, Work
 
@@ -29,21 +30,24 @@ _LONGEST_WAIT_SECONDS = 2.0
 class Delivery:
     """The way out of a client.
 
-    :param find_transport: returns the transport of the moment.
+    :param transport: where events go; None: nowhere.
+    :param is_given: the developer has chosen it, also for tests.
     :param drops: counts what could not be handed over, by reason.
     """
 
     def __init__(
         self,
-        find_transport: Callable[[], Transport | None],
+        transport: Transport | None,
+        is_given: bool,
         host: Host,
         drops: Drops,
-        longest_wait_seconds: float = _LONGEST_WAIT_SECONDS,
     ) -> None:
-        self._find_transport = find_transport
+        self._transport = transport
+        self._is_given = is_given
         self._host = host
         self._drops = drops
-        self._longest_wait_seconds = longest_wait_seconds
+        #: The newest takes everything instead, for tests: see flask_errtrack.testing.
+        self.diversions: list[Transport] = []
         self._holding: OfProcess[set[Work]] = OfProcess(set)
         self._alarm = Alarm(self._send_late)
         self._exits: Exits | None = None
@@ -52,6 +56,14 @@ class Delivery:
     def holding(self) -> set[Work]:
         """Where events wait: mostly nowhere, which spares a look at each request."""
         return self._holding.get()
+
+    def transport(self) -> Transport | None:
+        """Return the transport of the moment."""
+        # Another thread may take the last one away meanwhile.
+        for newest in self.diversions[-1:]:
+            return newest
+        is_silent = self._host.is_silent() and not self._is_given
+        return None if is_silent else self._transport
 
     def send(
         self,
@@ -85,9 +97,9 @@ class Delivery:
 
     def _hold(self, event_id: str, envelope: Envelope, work: Work) -> bool:
         """Let an event wait; tell whether it does."""
-        until = time.monotonic() + self._longest_wait_seconds
+        until = time.monotonic() + _LONGEST_WAIT_SECONDS
         with guard("letting an event wait") as starting:
-            forget = hold(self._find_transport(), envelope)
+            forget = hold(self.transport(), envelope)
             work.held[event_id] = Held(envelope, until, forget)
             self.holding.add(work)
             self._alarm.set(until)
@@ -130,12 +142,18 @@ class Delivery:
         for work in list(self.holding):
             self.send_held(work)
 
+    def flush(self, timeout_seconds: float) -> bool:
+        """Wait until everything is delivered; tell whether it is."""
+        self.send_all_held()
+        return flush_transport(self._transport, timeout_seconds)
+
     def close(self) -> None:
-        """Send whatever waits; nothing more comes."""
+        """Deliver what can be delivered in time; nothing more comes."""
         self.send_all_held()
         self._alarm.close()
         if self._exits is not None:
             self._exits.forget()
+        close_transport(self._transport)
 
     def send_held(self, work: Work, keep: int = 0) -> None:
         """Send what waits, but for the newest ``keep`` events."""
@@ -162,7 +180,7 @@ class Delivery:
 
     def deliver(self, envelope: Envelope) -> bool:
         """Hand an envelope over; tell whether it was taken. What was not is counted."""
-        transport = self._find_transport()
+        transport = self.transport()
         if transport is None:
             return False
         with guard("sending an event") as sending:

@@ -6,6 +6,7 @@ Interface"): oldest first, ``exception_id`` 0 is the outermost.
 
 from __future__ import annotations
 
+import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -50,6 +51,15 @@ def event_from_exception(
     }
     note(event, "failed", "exception", type(reading.error).__name__)
     return event
+
+
+def exception_in(given: Any) -> BaseException | None:
+    """Return the exception that is meant: given, in ``exc_info``, or being handled."""
+    if given is None:
+        given = sys.exception()
+    elif isinstance(given, tuple) and len(given) == 3:
+        given = given[1]
+    return given if isinstance(given, BaseException) else None
 
 
 def causes_of(error: BaseException) -> Iterator[BaseException]:

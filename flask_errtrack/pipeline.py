@@ -7,6 +7,7 @@ nor of how it is sent.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, cast
 
@@ -24,6 +25,20 @@ from .trim import trimmed
 from .wire import as_wire
 
 
+@dataclass(frozen=True)
+class Draft:
+    """An event as it was built, and what is to go with it.
+
+    :param hint: what the developer's hooks get beside it.
+    :param scope_kwargs: ``user, tags, extra …`` of this event only.
+    """
+
+    event: Event
+    hint: dict[str, Any]
+    scope: Scope
+    scope_kwargs: Mapping[str, Any]
+
+
 class Pipeline:
     """Makes events of one client complete and safe.
 
@@ -36,18 +51,13 @@ class Pipeline:
         self._drops = drops
         self._scrubber = Scrubber(config.scrub_keys, config.scrub_patterns)
 
-    def envelope(
-        self,
-        event: Event,
-        hint: dict[str, Any],
-        scope: Scope,
-        scope_kwargs: Mapping[str, Any],
-    ) -> Envelope | None:
+    def envelope(self, draft: Draft) -> Envelope | None:
         """Return an event ready to be sent; None if ``before_send`` drops it."""
+        event, hint, scope = draft.event, draft.hint, draft.scope
         event_id = event["event_id"]
-        if scope_kwargs:
+        if draft.scope_kwargs:
             scope = scope.fork()
-            for name, value in scope_kwargs.items():
+            for name, value in draft.scope_kwargs.items():
                 update = partial(scope.update, **{name: value})
                 attempt(event, f"argument {name}", update)
         event = scope.apply(event)

@@ -61,12 +61,12 @@ def capture_events(target: Flask | ErrTrack | Client) -> Iterator[Captured]:
     collector = _Collector(captured)
     # What waits for the end of the running work belongs to whom it happened with.
     client.end_work()
-    client.diversions.append(collector)
+    client.delivery.diversions.append(collector)
     try:
         yield captured
     finally:
         client.end_work()
-        client.diversions.remove(collector)
+        client.delivery.diversions.remove(collector)
 
 
 def assert_captured(

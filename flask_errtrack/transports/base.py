@@ -14,8 +14,9 @@ class Transport(Protocol):
 
     ``send`` is all that an object needs to be one. A transport may also have
     ``flush(timeout_seconds) -> bool`` (wait until everything is delivered) and
-    ``close()`` (deliver what can be delivered, then stop), and ``timeout_seconds``,
-    how long a ``send`` may take, which may be set.
+    ``close()`` (deliver what can be delivered, then stop), ``hold(envelope)`` (keep a
+    copy on disk; returns what forgets it), and ``timeout_seconds``, how long a ``send``
+    may take, which may be set.
     """
 
     def send(self, envelope: Envelope) -> None:
