@@ -13,13 +13,11 @@ import fnmatch
 import logging
 import sys
 import weakref
-from collections.abc import Mapping
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any
 
 from .errors import guard, own_work
-from .event import Level, LogEntry
-from .scope import Scope
+from .event import LogEntry
 from .serialize import DATA_LIMITS, Serializer, safe_text
 from .watching import Watched, Watching
 from .wire import level_of
@@ -37,53 +35,13 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {
 }
 
 
-class LoggingClient(Watching, Protocol):
-    """What a client must have to take log records."""
-
-    #: Records (logger, template) that repeat what is told better otherwise.
-    echoes: set[tuple[str, str]]
-
-    @property
-    def scope(self) -> Scope:
-        """The scope of the running work."""
-
-    def capture_exception(
-        self,
-        error: Any = None,
-        *,
-        mechanism: str = ...,
-        hint: dict[str, Any] | None = ...,
-        record: Mapping[str, Any] | None = ...,
-        stack: FrameType | None = ...,
-        **scope_kwargs: Any,
-    ) -> str | None:
-        """Capture the exception of a record."""
-
-    def capture_message(
-        self,
-        message: str,
-        level: Level = ...,
-        *,
-        params: Any = ...,
-        logger: str | None = ...,
-        formatted: str | None = ...,
-        hint: dict[str, Any] | None = ...,
-        stack: FrameType | None = ...,
-        **scope_kwargs: Any,
-    ) -> str | None:
-        """Capture a record without an exception."""
-
-    def add_breadcrumb(self, crumb: Any = ..., **fields: Any) -> None:
-        """Note a record."""
-
-
-def watch(client: LoggingClient) -> None:
+def watch(client: Watching) -> None:
     """Let a client see every record from now on, if its options say so."""
     if client.config.enabled and client.config.logging:
         _records.add(client, _Reader(client).see)
 
 
-def unwatch(client: LoggingClient) -> None:
+def unwatch(client: Watching) -> None:
     """Let a client see no more; without any, ``Logger`` is as it was."""
     _records.remove(client)
 
@@ -113,14 +71,14 @@ class EventIdFilter(logging.Filter):
 class _Reader:
     """Turns the records that concern one client into breadcrumbs and events."""
 
-    def __init__(self, client: LoggingClient) -> None:
+    def __init__(self, client: Watching) -> None:
         config = client.config
         self._breadcrumb_level = config.breadcrumb_level
         self._event_level = config.event_level
         self._exclusions = (*_OWN_LOGGERS, *config.logging_exclusions)
         self._excluded: dict[str, bool] = {}
 
-    def see(self, client: LoggingClient, record: logging.LogRecord) -> str | None:
+    def see(self, client: Watching, record: logging.LogRecord) -> str | None:
         """Look at a record; never changes it."""
         is_event = _is_at(record, self._event_level)
         is_crumb = _is_at(record, self._breadcrumb_level)
@@ -128,19 +86,23 @@ class _Reader:
             return None
         event_id = None
         with own_work():
-            # A record that came from elsewhere may have no name.
-            name = str(record.name)
-            if self._is_excluded(name):
-                return None
-            if (name, safe_text(record.msg)) in client.echoes:
+            if self._is_left_out(client, record):
                 return None
             place = _records.place_of(client)
-            if is_event and (place == "inside" or place and _is_news(record)):
+            if place is None:
+                return None
+            is_inside = place == "inside"
+            if is_event and (is_inside or _is_news(record)):
                 event_id = _capture(client, record)
             # What is outside of an app would be noted for as long as its thread lives.
-            if is_crumb and (place == "inside" or place and client.host.app is None):
+            if is_crumb and (is_inside or client.host.app is None):
                 _note(client, record)
         return event_id
+
+    def _is_left_out(self, client: Watching, record: logging.LogRecord) -> bool:
+        # A record that came from elsewhere may have no name.
+        name = str(record.name)
+        return self._is_excluded(name) or (name, safe_text(record.msg)) in client.echoes
 
     def _is_excluded(self, name: str) -> bool:
         found = self._excluded.get(name)
@@ -155,7 +117,7 @@ class _Reader:
         return found
 
 
-def _capture(client: LoggingClient, record: logging.LogRecord) -> str | None:
+def _capture(client: Watching, record: logging.LogRecord) -> str | None:
     given: dict[str, Any] = {
         "level": level_of(record.levelno),
         "extra": _extra(record),
@@ -183,7 +145,7 @@ def _capture(client: LoggingClient, record: logging.LogRecord) -> str | None:
     )
 
 
-def _note(client: LoggingClient, record: logging.LogRecord) -> None:
+def _note(client: Watching, record: logging.LogRecord) -> None:
     client.add_breadcrumb(
         type="log",
         category=str(record.name),
@@ -206,9 +168,7 @@ def _call_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
 # Where a record cannot be formatted, logging prints the calls down to its own first
 # one, which it knows by its file: ours is not to show among them.
 _call_handlers.__code__ = _call_handlers.__code__.replace(co_filename=logging.__file__)
-_records: Watched[LoggingClient] = Watched(
-    logging.Logger, "callHandlers", _call_handlers
-)
+_records: Watched = Watched(logging.Logger, "callHandlers", _call_handlers)
 # What an EventIdFilter has shown already.
 _seen: weakref.WeakSet[logging.LogRecord] = weakref.WeakSet()
 

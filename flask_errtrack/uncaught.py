@@ -9,39 +9,21 @@ from __future__ import annotations
 import sys
 import threading
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 from .errors import guard, own_work
-from .scope import Scope
 from .watching import Watched, Watching
 from .work import was_met
 
 
-class UncaughtClient(Watching, Protocol):
-    """What a client must have to take errors that nobody catches."""
-
-    @property
-    def scope(self) -> Scope:
-        """The scope of the running work."""
-
-    def capture_exception(
-        self,
-        error: Any = None,
-        *,
-        mechanism: str = ...,
-        handled: bool = ...,
-    ) -> str | None:
-        """Capture an exception."""
-
-
-def watch(client: UncaughtClient) -> None:
+def watch(client: Watching) -> None:
     """Let a client see what nobody catches, if its options say so."""
     if client.config.enabled and client.config.uncaught_errors:
         _of_threads.add(client, _see_in_thread)
         _of_program.add(client, _see_in_program)
 
 
-def unwatch(client: UncaughtClient) -> None:
+def unwatch(client: Watching) -> None:
     """Let a client see no more; without any, the hooks are as they were."""
     _of_threads.remove(client)
     _of_program.remove(client)
@@ -67,21 +49,19 @@ def _program_hook(
         _of_program.original(kind, error, traceback)
 
 
-_of_threads: Watched[UncaughtClient] = Watched(threading, "excepthook", _thread_hook)
-_of_program: Watched[UncaughtClient] = Watched(sys, "excepthook", _program_hook)
+_of_threads: Watched = Watched(threading, "excepthook", _thread_hook)
+_of_program: Watched = Watched(sys, "excepthook", _program_hook)
 
 
-def _see_in_thread(client: UncaughtClient, error: Any) -> str | None:
+def _see_in_thread(client: Watching, error: Any) -> str | None:
     return _see(client, error, "threading", _of_threads)
 
 
-def _see_in_program(client: UncaughtClient, error: Any) -> str | None:
+def _see_in_program(client: Watching, error: Any) -> str | None:
     return _see(client, error, "excepthook", _of_program)
 
 
-def _see(
-    client: UncaughtClient, error: Any, mechanism: str, watched: Watched[UncaughtClient]
-) -> str | None:
+def _see(client: Watching, error: Any, mechanism: str, watched: Watched) -> str | None:
     with guard("looking at an uncaught error"), own_work():
         # What is no Exception is a way to end: SystemExit, KeyboardInterrupt …
         if not isinstance(error, Exception) or watched.place_of(client) is None:

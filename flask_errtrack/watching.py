@@ -9,11 +9,12 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol
 
 from .config import Config
 from .errors import is_own_work
 from .process import OfProcess
+from .scope import Scope
 
 
 class Host(Protocol):
@@ -42,16 +43,31 @@ class Watching(Protocol):
     def is_enabled(self) -> bool:
         """Whether it captures anything at the moment."""
 
+    @property
+    def scope(self) -> Scope:
+        """The scope of the running work."""
+
+    #: Log records (logger, template) that repeat what is told better otherwise.
+    echoes: set[tuple[str, str]]
+
     def is_in_work(self) -> bool:
         """Tell whether code runs as work of its own, outside of any app context."""
 
+    def capture_exception(self, error: Any = None, **given: Any) -> str | None:
+        """Capture the exception of a call; return the id of its event, or None."""
 
-C = TypeVar("C", bound=Watching)
+    def capture_message(self, message: str, **given: Any) -> str | None:
+        """Capture a call that has none; return the id of its event, or None."""
+
+    def add_breadcrumb(self, crumb: Any = None, **fields: Any) -> None:
+        """Note a call."""
+
+
 #: Gets a client and a call; returns the id of the event that came of it, if one did.
-See = Callable[[C, Any], str | None]
+See = Callable[[Watching, Any], str | None]
 
 
-class Watched(Generic[C]):
+class Watched:
     """A function of the process, and the clients that want to see its calls.
 
     It is wrapped while there is one. A wrap of somebody else around ours would be lost
@@ -68,7 +84,7 @@ class Watched(Generic[C]):
         self._is_in_place = False
         # Reentrant: the garbage collector may end a client anywhere.
         self._lock = OfProcess(threading.RLock)
-        self._watchers: dict[weakref.ref[C], See[C]] = {}
+        self._watchers: dict[weakref.ref[Watching], See] = {}
         #: What is wrapped.
         self.original: Callable[..., Any] = getattr(owner, name)
 
@@ -77,7 +93,7 @@ class Watched(Generic[C]):
         """Whether any client wants to see the calls."""
         return bool(self._watchers)
 
-    def add(self, client: C, see: See[C]) -> None:
+    def add(self, client: Watching, see: See) -> None:
         """Let a client see every call from now on."""
         with self._lock.get():
             self._watchers[weakref.ref(client, self._remove)] = see
@@ -87,11 +103,11 @@ class Watched(Generic[C]):
                 self.original, self._is_in_place = found, True
                 setattr(self._owner, self._name, self._wrap)
 
-    def remove(self, client: C) -> None:
+    def remove(self, client: Watching) -> None:
         """Let a client see no more; without any, the function is as it was."""
         self._remove(weakref.ref(client))
 
-    def _remove(self, gone: weakref.ref[C]) -> None:
+    def _remove(self, gone: weakref.ref[Watching]) -> None:
         with self._lock.get():
             self._watchers.pop(gone, None)
             is_ours = getattr(self._owner, self._name) is self._wrap
@@ -106,12 +122,12 @@ class Watched(Generic[C]):
             told = see(client, call) or told
         return told
 
-    def at_work(self) -> C | None:
+    def at_work(self) -> Watching | None:
         """Return the client inside whose app or work code runs, if there is one."""
         awake = (client for client, _ in self._awake())
         return next((one for one in awake if self.place_of(one) == "inside"), None)
 
-    def _awake(self) -> Iterator[tuple[C, See[C]]]:
+    def _awake(self) -> Iterator[tuple[Watching, See]]:
         """The clients that capture something now, with what they see by."""
         if self._watchers and not is_own_work():
             for ref, see in list(self._watchers.items()):
@@ -119,7 +135,7 @@ class Watched(Generic[C]):
                 if client is not None and client.is_enabled:
                     yield client, see
 
-    def place_of(self, client: C) -> Literal["inside", "outside"] | None:
+    def place_of(self, client: Watching) -> Literal["inside", "outside"] | None:
         """Tell where code runs that concerns a client; None: it concerns others.
 
         ``inside``: in its app, or in work of its own. What is outside of every app
@@ -132,7 +148,7 @@ class Watched(Generic[C]):
             return "outside"
         return "inside" if place == "inside" else None
 
-    def _takes_the_rest(self, client: C) -> bool:
+    def _takes_the_rest(self, client: Watching) -> bool:
         found = [one for ref in list(self._watchers) if (one := ref()) is not None]
         of_no_app = [one for one in found if one.host.app is None]
         return (of_no_app or found) == [client]

@@ -32,7 +32,7 @@ _SCHEMA = Draft7Validator(
 @pytest.fixture(autouse=True)
 def _no_client_is_left(request: pytest.FixtureRequest) -> None:
     """What earlier tests dropped is collected: their clients would see log records."""
-    watched: list[Watched[Any]] = [
+    watched: list[Watched] = [
         log_records._records,
         uncaught._of_threads,
         uncaught._of_program,
