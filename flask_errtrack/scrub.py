@@ -108,12 +108,15 @@ class Scrubber:
         new_texts = _redacted(copy.texts, (*known, *self._text_rules))
         new_source = _redacted(copy.source, (*known, *self._source_rules))
         if new_texts or new_source:
+            entry = made.get("logentry")
             made = {
                 key: item
                 if key in _PROTOCOL_FIELDS
                 else _replace(item, key, new_texts, new_source)
                 for key, item in made.items()
             }
+            if type(entry) is dict:
+                made["logentry"] = _without_hidden(entry, made["logentry"])
         return cast("Event", made)
 
     def is_secret_name(self, name: str) -> bool:
@@ -265,3 +268,21 @@ def _replace(
     if kind is list:
         return [_replace(item, field, new_texts, new_source) for item in value]
     return value
+
+
+def _without_hidden(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """A log entry without the arguments that its redacted text does not show any more.
+
+    The name that tells of a secret is in the template: ``password=%s``.
+    """
+    text, shown = before.get("formatted"), after.get("formatted")
+    params = after.get("params")
+    if type(text) is not str or type(shown) is not str or type(params) is not list:
+        return after
+    return {
+        **after,
+        "params": [
+            REDACTED if str(one) in text and str(one) not in shown else one
+            for one in params
+        ],
+    }

@@ -647,3 +647,14 @@ def test_what_looks_like_urls_without_end_costs_no_more_than_urls_do() -> None:
 def test_a_secret_that_only_begins_like_a_repr_is_a_text(value: str) -> None:
     made = scrubbed({"password": value, "text": f"it was {value} then"})
     assert made["password"] == REDACTED and value not in made["text"]
+
+
+def test_an_argument_of_a_log_line_is_a_secret_by_the_words_before_it() -> None:
+    event: Any = {}
+    event["logentry"] = {
+        "message": "%s: password=%s pin: %d at https://%s:%s@shop",
+        "params": ["bob", "hunter2!", 4711, "me", "opensesame"],
+        "formatted": "bob: password=hunter2! pin: 4711 at https://me:opensesame@shop",
+    }
+    made: Any = Scrubber(keys=["pin"]).scrub(event)
+    assert made["logentry"]["params"] == ["bob", REDACTED, REDACTED, "me", REDACTED]
