@@ -15,10 +15,10 @@ from contextlib import AbstractContextManager
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
-from .api import ScopeApi
 from .asgi_request import AsgiRequest, AsgiScope
 from .client import Client
 from .errors import ConfigError, guard, own_work
+from .integration import check, client_of
 from .scope import Scope
 from .work import leaves_of
 
@@ -89,11 +89,7 @@ class ErrTrackMiddleware:
                 f"ErrTrackMiddleware needs an ASGI app, but got {app!r}; put a Flask "
                 "app into a2wsgi.WSGIMiddleware or asgiref.wsgi.WsgiToAsgi first"
             )
-        if not isinstance(errtrack, ScopeApi):
-            raise ConfigError(
-                "ErrTrackMiddleware(app, errtrack) needs a Client or an ErrTrack, but "
-                f"got {errtrack!r}"
-            )
+        check(errtrack, "ErrTrackMiddleware")
         self.app = app
         self._errtrack = errtrack
         self._listens_to_quart = False
@@ -112,8 +108,8 @@ class ErrTrackMiddleware:
         """The client that is to see a connection; None if there is nothing to do."""
         with guard("finding the client of an ASGI app"), own_work():
             self._listen_to_quart()
-            client = self._errtrack.client
-            if client is None or not client.is_enabled:
+            client = client_of(self._errtrack)
+            if client is None:
                 return None
             seen = client.scope.request if client.is_in_work() else None
             # A middleware around this one is at it.
@@ -157,7 +153,7 @@ class ErrTrackMiddleware:
         self, sender: Any, *, exception: BaseException, **more: Any
     ) -> None:
         with guard("seeing an exception of Quart"), own_work():
-            client = self._errtrack.client
+            client = client_of(self._errtrack)
             if client is not None and client.scope.request is not None:
                 _report(exception, client, client.scope)
 
