@@ -6,12 +6,13 @@ The setters of the current scope, and check-ins.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from functools import partial
 from typing import Any, overload
 
 from .around import Around
+from .contexts import contextmanager
 from .errors import ConfigError, guard, own_work
 from .event import CheckInStatus, Level
 from .monitor import MonitorClient, checked_slug, monitor_config, monitored

@@ -10,7 +10,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from functools import partial
 from types import FrameType
 from typing import Any, cast
@@ -21,6 +21,7 @@ from .callbacks import before_breadcrumb
 from .check_ins import check_in_of
 from .choice import Choice
 from .config import Config
+from .contexts import contextmanager
 from .delivery import HANDLED, MESSAGE, UNHANDLED, Delivery
 from .drops import Drops
 from .envelope import Envelope

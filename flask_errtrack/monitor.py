@@ -9,13 +9,14 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from functools import partial
 from typing import Any, Protocol
 
 from .check_ins import MAX_SLUG_LENGTH, slug_of
 from .commands import ends_well
+from .contexts import contextmanager
 from .errors import ConfigError, guard
 from .event import CheckInStatus
 from .schedules import Schedule

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, cast
 
+from .contexts import contextmanager
 from .event import Breadcrumb, Event, Level, User, timestamp_now
 from .serialize import DATA_LIMITS, Serializer, safe_text
 from .work import Work, give_context

@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import weakref
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -23,6 +23,7 @@ from flask import Flask, g, has_app_context, has_request_context, request
 from flask import globals as flask_globals
 from flask.globals import app_ctx
 
+from .contexts import contextmanager
 from .runner import runner
 from .scope import Scope
 from .work import Work

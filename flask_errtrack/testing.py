@@ -7,12 +7,12 @@ package, so that test runs without it do not import Flask.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any, cast
 
 from flask import Flask
 
 from .client import Client
+from .contexts import contextmanager
 from .envelope import Envelope
 from .errors import ErrTrackError
 from .event import CheckIn, Event, ExceptionValue, Level, UserReport

@@ -6,7 +6,6 @@ Changes nothing but the executors of the scheduler it is given. Knows nothing of
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from weakref import WeakSet
 
@@ -24,6 +23,7 @@ except ImportError as error:
     ) from error
 
 from ..client import Client
+from ..contexts import contextmanager
 from ..errors import ConfigError, guard, own_work
 from ..extension import ErrTrack
 from ..integration import check, client_of

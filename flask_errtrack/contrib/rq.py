@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 try:
@@ -19,6 +19,7 @@ except ImportError as error:
     raise ImportError("flask_errtrack.contrib.rq needs RQ; pip install rq") from error
 
 from ..client import Client
+from ..contexts import contextmanager
 from ..errors import guard, own_work
 from ..extension import ErrTrack
 from ..integration import check, client_of
