@@ -227,18 +227,21 @@ class Client(ScopeApi):
     ) -> str | None:
         """Send the event of an exception, instead of those that wait and tell less."""
         event, work = draft.event, draft.scope.work
-        was_met, event_id = work.decision_on(error)
+        _, own_id = work.decision_on(error)
         told = work.awaiting(causes_of(error))
-        event_id = event_id or next((known for _, known in told), None)
-        event["event_id"] = event_id or event["event_id"]
+        known_id = own_id or next((one_id for _, one_id in told), None)
+        event["event_id"] = known_id or event["event_id"]
         # A test that has the events instead looks at them at once.
         may_wait = is_record and (work.ends or (work.may_wait and self.is_sending))
         rank = HANDLED if handled else UNHANDLED
         envelope = self._pipeline.envelope(draft)
         event_id = self.delivery.send(event["event_id"], envelope, work, rank, may_wait)
+        if event_id is None and own_id is not None:
+            # Who does not want the report does not want the log record of it either.
+            self.delivery.drop(own_id, work)
         work.settle(told, event_id, is_final=not is_record)
         # Who does not want the log record may want the report that knows more.
-        if event_id is not None or not (was_met or is_record):
+        if event_id is not None or not is_record:
             work.remember(error, event_id)
         return event_id
 

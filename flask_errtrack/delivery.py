@@ -80,7 +80,7 @@ class Delivery:
             knows more of the same error.
         """
         if envelope is None:
-            # What the hook has let pass before may wait on.
+            # What the hook has let pass of other errors may wait on.
             return None
         earlier = work.release(event_id)
         is_accepted = (
@@ -174,9 +174,13 @@ class Delivery:
         if held is None:
             return
         if not self.deliver(held.envelope):
-            work.discard(event_id)
-            self._host.show_event_id(work.event_id)
+            self.drop(event_id, work)
         held.forget()
+
+    def drop(self, event_id: str, work: Work) -> None:
+        """Forget an event that waited, and is not wanted after all."""
+        work.discard(event_id)
+        self._host.show_event_id(work.event_id)
 
     def deliver(self, envelope: Envelope) -> bool:
         """Hand an envelope over; tell whether it was taken. What was not is counted."""
