@@ -320,7 +320,6 @@ def test_the_rest_is_told_by_the_names_of_the_protocol(
             for value in (0, -1, 1.5, "3", True, 10**9)
         ),
     ],
-    ids=str,
 )
 def test_what_cannot_be_meant_stops_the_program_before_any_job_runs(
     errtrack: ErrTrack, slug: Any, wrong: dict[str, Any], said: str
