@@ -11,7 +11,6 @@ import sys
 import traceback
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
@@ -120,22 +119,34 @@ class ErrTrackMiddleware:
         self, client: Client, scope: AsgiScope, receive: Receive, send: Send
     ) -> None:
         # Frameworks answer one request in several tasks and threads.
-        with _Watch(client, client.work(is_shared=True), send) as watch:
-            watch.own.request = AsgiRequest(scope)
-            await self.app(scope, receive, watch.send_response)
+        with client.work(is_shared=True) as own:
+            own.request = AsgiRequest(scope)
+            watch = _Watch(client, own, send)
+            try:
+                await self.app(scope, receive, watch.send_response)
+            except BaseException as error:
+                watch.see(error)
+                raise
 
     async def _see_lifespan(
         self, client: Client, scope: AsgiScope, receive: Receive, send: Send
     ) -> None:
-        with _Watch(client, client.work("lifespan"), send) as watch:
-            # Apps without a lifespan say so by raising anything at once.
-            watch.is_awake = False
+        is_supported = False
 
-            async def receive_first() -> Message:
-                watch.is_awake = True
-                return await receive()
+        async def receive_first() -> Message:
+            nonlocal is_supported
+            is_supported = True
+            return await receive()
 
-            await self.app(scope, receive_first, watch.send_lifespan)
+        with client.work("lifespan") as own:
+            watch = _Watch(client, own, send)
+            try:
+                await self.app(scope, receive_first, watch.send_lifespan)
+            except BaseException as error:
+                # Apps without a lifespan say so by raising anything at once.
+                if is_supported:
+                    watch.see(error)
+                raise
 
     def _listen_to_quart(self) -> None:
         """Quart makes a response of an exception by itself, and tells of it first."""
@@ -161,32 +172,15 @@ class ErrTrackMiddleware:
 class _Watch:
     """Looks at what comes out of one connection.
 
-    A context manager by itself: those of contextlib change what leaves them.
-
-    :param work: what gives the connection a scope of its own.
+    :param own: the scope of the connection.
     """
 
-    own: Scope
-
-    def __init__(
-        self, client: Client, work: AbstractContextManager[Scope], send: Send
-    ) -> None:
+    def __init__(self, client: Client, own: Scope, send: Send) -> None:
         self._client = client
-        self._work = work
+        self._own = own
         self._send = send
         self._is_started = False
         self._of_server: Exception | None = None
-        #: Whether what leaves the app says anything about it.
-        self.is_awake = True
-
-    def __enter__(self) -> _Watch:
-        self.own = self._work.__enter__()
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, *more: Any) -> None:
-        if error is not None and self.is_awake:
-            self.see(error)
-        self._work.__exit__(None, None, None)
 
     async def send_response(self, message: Message) -> None:
         """Send a message of a response or of a websocket."""
@@ -221,7 +215,7 @@ class _Watch:
     def see(self, error: BaseException) -> None:
         """Capture an exception, unless it is no fault of the app."""
         with guard("seeing an exception of an ASGI app"), own_work():
-            _report(error, self._client, self.own, self._of_server)
+            _report(error, self._client, self._own, self._of_server)
 
     def _with_event_id(self, message: Message) -> Message:
         """Add an event's id to the response that begins, if it tells of an error."""
@@ -232,7 +226,7 @@ class _Watch:
             error = sys.exception()
             if error is not None and _is_given_up(error):
                 self.see(error)
-            event_id = self.own.work.event_id
+            event_id = self._own.work.event_id
             if event_id is not None:
                 headers = [
                     pair
