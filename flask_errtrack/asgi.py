@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from .asgi_request import AsgiRequest, AsgiScope
 from .client import Client
 from .errors import ConfigError, guard, own_work
+from .exceptions import is_error
 from .integration import check, client_of
 from .scope import Scope
 from .work import leaves_of
@@ -271,7 +272,7 @@ def _is_of_quart(error: BaseException) -> bool:
 
 
 def _is_fault(error: BaseException) -> bool:
-    return isinstance(error, Exception) and not any(
+    return is_error(error) and not any(
         kind.__name__ in _DISCONNECTS
         and str(kind.__module__).partition(".")[0] in _FRAMEWORKS
         for kind in type(error).__mro__

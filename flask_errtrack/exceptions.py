@@ -62,6 +62,15 @@ def exception_in(given: Any) -> BaseException | None:
     return given if isinstance(given, BaseException) else None
 
 
+def is_error(error: BaseException | None) -> bool:
+    """Tell whether there is an error, and not a way to end, such as SystemExit."""
+    return isinstance(error, Exception) or any(
+        # It is no Exception, so that few catch it.
+        f"{kind.__module__}.{kind.__qualname__}" == "gevent.timeout.Timeout"
+        for kind in type(error).__mro__
+    )
+
+
 def causes_of(error: BaseException) -> Iterator[BaseException]:
     """The exceptions from which an exception came, or that it holds; newest first."""
     return (link.error for link in islice(_links(error), 1, MAX_EXCEPTIONS))

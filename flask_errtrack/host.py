@@ -27,6 +27,7 @@ from .commands import (
 )
 from .config import Config
 from .event import Event
+from .exceptions import is_error
 from .notes import attempt
 from .request import describe_request, describe_user, secrets_of_request
 from .scope_home import request_context, session_of
@@ -213,11 +214,4 @@ def is_fault(error: BaseException) -> bool:
         # abort(Response("…", 503)) has no code.
         status = error.code or getattr(error.response, "status_code", None)
         return status is not None and status >= 500
-    is_error = isinstance(error, Exception) or _is_timeout(error)
-    return is_error and not is_end_of_command(error)
-
-
-def _is_timeout(error: BaseException) -> bool:
-    """Whether it is one of gevent, which is no ``Exception``, so that few catch it."""
-    kinds = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__}
-    return "gevent.timeout.Timeout" in kinds
+    return is_error(error) and not is_end_of_command(error)

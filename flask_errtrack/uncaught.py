@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from .errors import guard, own_work
+from .exceptions import is_error
 from .watching import Watched, Watching
 from .work import was_met
 
@@ -63,8 +64,7 @@ def _see_in_program(client: Watching, error: Any) -> str | None:
 
 def _see(client: Watching, error: Any, mechanism: str, watched: Watched) -> str | None:
     with guard("looking at an uncaught error"), own_work():
-        # What is no Exception is a way to end: SystemExit, KeyboardInterrupt …
-        if not isinstance(error, Exception) or watched.place_of(client) is None:
+        if not is_error(error) or watched.place_of(client) is None:
             return None
         if was_met(error) and not client.scope.work.awaits_better(error):
             return None

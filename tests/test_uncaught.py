@@ -106,6 +106,19 @@ def test_ways_to_end_are_no_events(
     assert told[-1] is way_out
 
 
+def test_a_timeout_of_gevent_that_ends_a_thread_is_an_event(
+    app: Flask, sent: MemoryTransport, told: list[Any]
+) -> None:
+    gevent = pytest.importorskip("gevent")
+
+    def work() -> None:
+        raise gevent.Timeout
+
+    in_thread(work)
+    (event,) = sent.events
+    assert event["exception"]["values"][-1]["type"] == "Timeout"
+
+
 def test_all_of_it_can_be_switched_off(
     make_app: MakeApp, sent: MemoryTransport, told: list[Any]
 ) -> None:

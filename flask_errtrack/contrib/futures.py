@@ -16,6 +16,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from ..client import Client
 from ..errors import guard, is_own_work, own_work
+from ..exceptions import is_error
 from ..extension import ErrTrack
 from ..integration import check, client_of
 from ..process import Exits, OfProcess
@@ -124,8 +125,7 @@ class _Unseen:
 
     def report(self, error: BaseException | None) -> None:
         """Capture the error, in the context where the future was given to us."""
-        # What is no Exception is a way to end.
-        if not isinstance(error, Exception) or was_met(error):
+        if error is None or not is_error(error) or was_met(error):
             return
         if is_own_work():
             # The garbage collector calls in the midst of it, where locks are held.
@@ -134,7 +134,7 @@ class _Unseen:
         else:
             self._context.run(self._capture, error)
 
-    def _capture(self, error: Exception) -> None:
+    def _capture(self, error: BaseException) -> None:
         with guard("looking at a future"), own_work():
             client = client_of(self._errtrack)
             if client is not None:

@@ -21,6 +21,7 @@ except ImportError as error:
 from ..client import Client
 from ..contexts import contextmanager
 from ..errors import guard, own_work
+from ..exceptions import is_error
 from ..extension import ErrTrack
 from ..integration import check, client_of
 from ..scope import Scope
@@ -114,7 +115,7 @@ def _describe(scope: Scope, job: Job) -> None:
 def _report(errtrack: ErrTrack | Client, job: Job, error: BaseException | None) -> None:
     with guard("reporting a failed job"), own_work():
         client = client_of(errtrack)
-        if client is None or not isinstance(error, Exception):
+        if client is None or not is_error(error):
             return
         facts = _facts_of(job)
         with guard("reading what a job was given"), suppress(DeserializationError):
