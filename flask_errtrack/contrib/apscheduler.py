@@ -135,12 +135,11 @@ def _report_error(errtrack: ErrTrack | Client, event: Any) -> None:
         error = event.exception
         is_known = not isinstance(error, Exception) or was_met(error)
         if client is not None and not is_known:
-            with client.work(event.job_id) as scope:
+            with client.work(event.job_id):
                 client.capture_exception(
                     error,
                     mechanism="apscheduler",
                     handled=False,
-                    scope=scope,
                     contexts={"apscheduler": {"job_id": event.job_id}},
                     extra={"traceback": event.traceback},
                 )
@@ -153,12 +152,11 @@ def _report_missed(errtrack: ErrTrack | Client, event: Any) -> None:
             return
         is_missed = event.code == events.EVENT_JOB_MISSED
         how = "was missed" if is_missed else "was skipped: earlier ones are not done"
-        with client.work(event.job_id) as scope:
+        with client.work(event.job_id):
             client.capture_message(
                 f"A run of job %s {how}",
                 "warning",
                 params=[event.job_id],
                 formatted=f"A run of job {event.job_id} {how}",
-                scope=scope,
                 fingerprint=["apscheduler", how, event.job_id],
             )

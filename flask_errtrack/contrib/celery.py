@@ -180,12 +180,11 @@ class _Tasks:
         with guard("reporting an unknown task"), own_work():
             client = self._client() if sender.app == self._celery_app else None
             if client is not None:
-                with client.work(name) as scope:
+                with client.work(name):
                     client.capture_exception(
                         NotRegistered(name),
                         mechanism="celery",
                         handled=False,
-                        scope=scope,
                         contexts={"celery": {"task_id": id}},
                     )
 
@@ -210,8 +209,8 @@ class _Tasks:
             client.capture_exception(error, scope=run.scope, **how)
             return
         # In the main process, where the end of another one is told.
-        with client.work(task.name) as scope:
-            client.capture_exception(error, scope=scope, **how)
+        with client.work(task.name):
+            client.capture_exception(error, **how)
 
     def _is_told(self, task_id: str, error: BaseException) -> bool:
         """Of a task that was killed for its time limit some versions tell twice."""

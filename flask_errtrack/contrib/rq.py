@@ -140,13 +140,12 @@ def _report_killed(errtrack: ErrTrack | Client, job: Job, status: int | None) ->
             return
         name = str(job.description or job.id).partition("(")[0]
         how = _end_of(status)
-        with client.work(name) as scope:
+        with client.work(name):
             client.capture_message(
                 "The work horse of %s ended too early: %s",
                 "error",
                 params=[name, how],
                 formatted=f"The work horse of {name} ended too early: {how}",
-                scope=scope,
                 contexts={"rq": _facts_of(job)},
                 fingerprint=["rq work horse ended", name],
             )
