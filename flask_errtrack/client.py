@@ -253,7 +253,6 @@ class Client(ScopeApi):
         params: Any = None,
         logger: str | None = None,
         formatted: str | None = None,
-        scope: Scope | None = None,
         hint: Hint | None = None,
         stack: FrameType | None = None,
         **scope_kwargs: Any,
@@ -269,7 +268,7 @@ class Client(ScopeApi):
             hint = {**(hint or {}), "message": message}
             if not self._choice.takes(hint):
                 return None
-            scope = scope or self.scope
+            scope = self.scope
             params = Serializer(DATA_LIMITS)(params)
             text = safe_text(message)
             event = event_from_message(text, level, params, logger, formatted)
