@@ -19,8 +19,8 @@ from .client import Client
 from .errors import ConfigError, guard, own_work
 from .exceptions import is_error
 from .integration import check, client_of
+from .marks import leaves_of
 from .scope import Scope
-from .work import leaves_of
 
 if TYPE_CHECKING:
     from .extension import ErrTrack

@@ -16,10 +16,10 @@ from typing import Any
 
 from .errors import guard
 from .event import Event, ExceptionValue, Level, LogEntry, Mechanism
+from .marks import contexts_of, stored_in
 from .notes import note
 from .serialize import VARIABLE_LIMITS, Serializer, safe_text
 from .stacktrace import Stack, StackReader
-from .work import contexts_of, stored_in
 
 #: A chain or group with more exceptions is cut.
 MAX_EXCEPTIONS = 30

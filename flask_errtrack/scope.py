@@ -12,8 +12,9 @@ from typing import Any, cast
 
 from .contexts import contextmanager
 from .event import Breadcrumb, Event, Level, User, timestamp_now
+from .marks import give_context
 from .serialize import DATA_LIMITS, Serializer, safe_text
-from .work import Work, give_context
+from .work import Work
 
 _USER_FIELDS = ("id", "username", "email", "name", "ip_address")
 

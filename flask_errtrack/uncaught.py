@@ -13,8 +13,8 @@ from typing import Any
 
 from .errors import guard, own_work
 from .exceptions import is_error
+from .marks import was_met
 from .watching import Watched, Watching
-from .work import was_met
 
 
 def watch(client: Watching) -> None:

@@ -8,17 +8,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, cast
 
 from .envelope import Envelope
+from .marks import leaves_of, mark, marks_of
 from .process import OfProcess
-
-_MARK = "__errtrack_ids__"
-_CONTEXTS = "__errtrack_contexts__"
-_ATTRIBUTES = vars(BaseException)["__dict__"]
-# An exception that is one object for a whole program would gather marks for ever.
-_MAX_MARKS = 64
-
 
 #: An error whose event waits, and the event's id.
 Awaiting = tuple[BaseException, str]
@@ -124,7 +117,7 @@ class Work:
                 self.remember(error, event_id)
             else:
                 for work in self._and_outer():
-                    stored_in(error).get(_MARK, {}).pop(work._mark, None)
+                    marks_of(error).pop(work._mark, None)
 
     def take_over(self, other: Work, error: BaseException) -> None:
         """Let what waits elsewhere for a better report of an error wait here."""
@@ -135,57 +128,16 @@ class Work:
 
     def remember(self, error: BaseException, event_id: str | None) -> None:
         """Note what became of an exception: its event id, or None if dropped."""
-        marks = stored_in(error).setdefault(_MARK, {})
-        for work in self._and_outer():
-            marks[work._mark] = event_id
-        # Other threads may be at the same exception: the list is made at once.
-        for mark in list(marks)[:-_MAX_MARKS]:
-            marks.pop(mark, None)
+        mark(error, {work._mark: event_id for work in self._and_outer()})
 
     def decision_on(self, error: BaseException) -> tuple[bool, str | None]:
         """Tell whether an exception was met in this work, and its event id.
 
         So is a group of which everything was met.
         """
-        if self._mark in (marks := stored_in(error).get(_MARK, {})):
+        if self._mark in (marks := marks_of(error)):
             return True, marks[self._mark]
-        found: dict[str, None] = {}
-        for leaf in leaves_of(error):
-            marks = stored_in(leaf).get(_MARK, {})
-            if self._mark not in marks:
-                return False, None
-            found[marks[self._mark]] = None
-        return True, next(filter(None, found), None)
-
-
-def leaves_of(error: BaseException) -> Iterator[BaseException]:
-    """The exceptions of a group, and of groups in it; else the exception itself."""
-    waiting = [error]
-    while waiting:
-        one = waiting.pop()
-        # Not isinstance, which asks the exception's own attributes.
-        if issubclass(type(one), BaseExceptionGroup):
-            waiting += cast("BaseExceptionGroup[Any]", one).exceptions
-        else:
-            yield one
-
-
-def was_met(error: BaseException) -> bool:
-    """Tell whether an exception was met before, in any work."""
-    return bool(stored_in(error).get(_MARK))
-
-
-def give_context(error: BaseException, key: str, value: dict[str, Any]) -> None:
-    """Let an exception have something to tell in its event, whoever reports it."""
-    stored_in(error).setdefault(_CONTEXTS, {}).setdefault(key, value)
-
-
-def contexts_of(error: BaseException) -> dict[str, dict[str, Any]]:
-    """Return what an exception has to tell in its event, by the names of contexts."""
-    return dict(stored_in(error).get(_CONTEXTS, {}))
-
-
-def stored_in(error: BaseException) -> dict[str, Any]:
-    """The attributes of an exception, past what its class may make of a look."""
-    stored: dict[str, Any] = _ATTRIBUTES.__get__(error)
-    return stored
+        leaves = [marks_of(leaf) for leaf in leaves_of(error)]
+        if not all(self._mark in marks for marks in leaves):
+            return False, None
+        return True, next(filter(None, (marks[self._mark] for marks in leaves)), None)

@@ -27,7 +27,7 @@ from ..contexts import contextmanager
 from ..errors import ConfigError, guard, own_work
 from ..extension import ErrTrack
 from ..integration import check, client_of
-from ..work import was_met
+from ..marks import was_met
 from .arguments import arguments_by_name
 
 _MISSED = events.EVENT_JOB_MISSED | events.EVENT_JOB_MAX_INSTANCES

@@ -30,8 +30,8 @@ from ..client import Client
 from ..errors import ConfigError, guard, own_work
 from ..extension import ErrTrack
 from ..integration import check, client_of
+from ..marks import was_met
 from ..scope import Scope
-from ..work import was_met
 from .arguments import arguments_by_name
 
 _KEY = "_errtrack_tasks"

@@ -19,8 +19,8 @@ from ..errors import guard, is_own_work, own_work
 from ..exceptions import is_error
 from ..extension import ErrTrack
 from ..integration import check, client_of
+from ..marks import was_met
 from ..process import Exits, OfProcess
-from ..work import was_met
 
 P = ParamSpec("P")
 T = TypeVar("T")
