@@ -15,8 +15,9 @@ def test_storing_is_measured_as_a_share_of_sqlite_alone(tmp_path: Path) -> None:
 
     told = {name: (value, note) for name, value, note in found}
     assert told["2 issues: SQLite: share"][0] == "1.000"
-    assert 0 < float(told["2 issues: in-process: share"][0]) < 1
-    assert 0 < float(told["2 issues: HTTP: share"][0]) < 1
+    # So few events are no measurement: which is faster cannot be said here.
+    assert float(told["2 issues: in-process: share"][0]) > 0
+    assert float(told["2 issues: HTTP: share"][0]) > 0
     assert told["2 issues: HTTP: share"][1].endswith(" 200: 20")
     assert 1 < float(told["2 issues: on disk"][0].removesuffix(" kB")) < 50
 
