@@ -25,7 +25,7 @@ from .contexts import contextmanager
 from .delivery import HANDLED, MESSAGE, UNHANDLED, Delivery
 from .drops import Drops
 from .envelope import Envelope
-from .errors import ConfigError, guard, is_silence, own_work
+from .errors import ConfigError, guard, is_silence, own_work, silence
 from .event import Breadcrumb, Level, Mechanism, UserReport
 from .exceptions import (
     causes_of,
@@ -198,7 +198,7 @@ class Client(ScopeApi):
         """
         if not self.is_enabled:
             return None
-        with guard("capturing an exception"), own_work():
+        with guard("capturing an exception"), own_work(), silence():
             found = exception_in(error)
             if found is None:
                 return None
@@ -232,7 +232,8 @@ class Client(ScopeApi):
         known_id = own_id or next((one_id for _, one_id in told), None)
         event["event_id"] = known_id or event["event_id"]
         # A test that has the events instead looks at them at once.
-        may_wait = is_record and (work.ends or (work.may_wait and self.is_sending))
+        is_sending = not self.delivery.diversions
+        may_wait = is_record and (work.ends or (work.may_wait and is_sending))
         rank = HANDLED if handled else UNHANDLED
         envelope = self._pipeline.envelope(draft)
         event_id = self.delivery.send(event["event_id"], envelope, work, rank, may_wait)
@@ -264,7 +265,7 @@ class Client(ScopeApi):
         """
         if not self.is_enabled:
             return None
-        with guard("capturing a message"), own_work():
+        with guard("capturing a message"), own_work(), silence():
             hint = {**(hint or {}), "message": message}
             if not self._choice.takes(hint):
                 return None

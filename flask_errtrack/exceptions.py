@@ -16,7 +16,7 @@ from typing import Any
 
 from .errors import guard
 from .event import Event, ExceptionValue, Level, LogEntry, Mechanism
-from .marks import contexts_of, stored_in
+from .marks import contexts_of, leaves_of, stored_in
 from .notes import note
 from .serialize import VARIABLE_LIMITS, Serializer, safe_text
 from .stacktrace import Stack, StackReader
@@ -63,9 +63,18 @@ def exception_in(given: Any) -> BaseException | None:
 
 
 def is_error(error: BaseException | None) -> bool:
-    """Tell whether there is an error, and not a way to end, such as SystemExit."""
-    return isinstance(error, Exception) or any(
-        # It is no Exception, so that few catch it.
+    """Tell whether there is an error, and not a way to end, such as SystemExit.
+
+    A group of both is one.
+    """
+    return error is not None and any(
+        isinstance(one, Exception) or _is_timeout(one) for one in leaves_of(error)
+    )
+
+
+def _is_timeout(error: BaseException) -> bool:
+    """Tell whether it is one of gevent: no ``Exception``, so that few catch it."""
+    return any(
         f"{kind.__module__}.{kind.__qualname__}" == "gevent.timeout.Timeout"
         for kind in type(error).__mro__
     )

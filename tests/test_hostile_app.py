@@ -245,3 +245,26 @@ def test_an_exception_that_a_view_returns_to_again_and_again(
     app.add_url_rule("/broken", "broken", broken)
     visit(app)
     assert len(sent.events) == 1
+
+
+def test_what_captures_while_it_is_looked_at_is_captured_once(
+    app: Flask, sent: MemoryTransport, errtrack: ErrTrack
+) -> None:
+    class Order:
+        def __repr__(self) -> str:
+            try:
+                return str(fail())
+            except Broken:
+                errtrack.capture_exception()
+                errtrack.capture_message("an order has no name")
+                return "an order"
+
+    def broken() -> str:
+        order = Order()
+        raise LookupError(type(order))
+
+    app.add_url_rule("/broken", "broken", broken)
+    assert app.test_client().get("/broken").status_code == 500
+    (event,) = sent.events
+    frame = event["exception"]["values"][0]["stacktrace"]["frames"][-1]
+    assert frame["vars"]["order"] == "an order"

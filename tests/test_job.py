@@ -339,3 +339,13 @@ def test_an_app_context_in_a_job_inside_of_a_request_belongs_to_the_job(
     visit(app)
     (event,) = sent.events
     assert (event["transaction"], event["tags"]) == ("send-mails", {"job": "2"})
+
+
+def test_a_fault_in_a_group_with_a_way_to_end_is_an_event(
+    errtrack: ErrTrack, app: Flask, sent: MemoryTransport
+) -> None:
+    with pytest.raises(BaseExceptionGroup), errtrack.job("many"):
+        raise BaseExceptionGroup("ended", [Broken("one"), KeyboardInterrupt()])
+    with pytest.raises(BaseExceptionGroup), errtrack.job("many"):
+        raise BaseExceptionGroup("ended", [KeyboardInterrupt()])
+    assert [types_of(event)[-1] for event in sent.events] == ["BaseExceptionGroup"]
