@@ -419,6 +419,7 @@ ANY_JSON = st.recursive(
 
 @settings(max_examples=300, deadline=None)
 @given(st.dictionaries(FIELDS, ANY_JSON, max_size=12) | ANY_JSON)
+@example({"threads": {"id": False}})
 @example(hostile_event())
 @example(order_event())
 @example(group_event())

@@ -232,9 +232,16 @@ _MECHANISM = fields(
 
 _STACKTRACE = fields({"frames": list_of(_FRAME, 50, 200)}, frames=[])
 
+
+def _thread_id(raw: Any, path: Path, notes: Notes) -> Any:
+    """A number or a text."""
+    check = whole if type(raw) in (int, float) else text(64)
+    return check(raw, path, notes)
+
+
 _THREAD = fields(
     {
-        "id": data,
+        "id": _thread_id,
         "name": _SHORT,
         "current": flag,
         "crashed": flag,
