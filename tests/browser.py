@@ -10,9 +10,17 @@ from threading import Thread
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Page,
+    expect,
+    sync_playwright,
+)
 from werkzeug.serving import make_server
 
+# How long a busy machine may take to show something.
+PATIENCE_MILLISECONDS = 30_000
 # No sandbox, because containers run as root; and no calls home.
 ARGUMENTS = [
     "--no-sandbox",
@@ -34,6 +42,7 @@ def chromium() -> Iterator[Browser]:
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
+    expect.set_options(timeout=PATIENCE_MILLISECONDS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         try:
@@ -70,7 +79,7 @@ def visitor(browser: Browser, has_javascript: bool = True) -> Iterator[Page]:
 
     with browser.new_context(java_script_enabled=has_javascript) as context:
         page = context.new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(PATIENCE_MILLISECONDS)
         page.on("console", note)
         page.on("pageerror", lambda error: problems.append(str(error)))
         yield page
