@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -390,3 +392,31 @@ def test_event_ids_are_in_the_header_of_the_envelope(server: Server, make: Any) 
     make().send(sent)
     first = gzip.decompress(server.requests[0][2]).split(b"\n")[0]
     assert json.loads(first)["event_id"] == sent.event_id
+
+
+AT_THE_END = """
+from gevent import monkey; monkey.patch_all()
+import atexit
+from flask_errtrack.dsn import Dsn
+from flask_errtrack.envelope import Envelope
+from flask_errtrack.errors import TransportError
+from flask_errtrack.exceptions import new_event
+from flask_errtrack.transports.http import HttpTransport
+
+def send():
+    try:
+        HttpTransport(Dsn.parse("http://key@localhost:9/1"), "me/1.0").send(
+            Envelope.from_event(new_event())
+        )
+    except TransportError:
+        print("later")
+
+atexit.register(send)
+"""
+
+
+def test_what_a_program_that_ends_cannot_send_is_to_be_tried_again() -> None:
+    """Newer Pythons start no thread any more, in which gevent looks names up."""
+    command = [sys.executable, "-c", AT_THE_END]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.returncode) == ("later\n", 0), done.stderr

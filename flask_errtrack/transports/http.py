@@ -48,8 +48,16 @@ _MEANWHILE_MENDS = {
     405: ": it does not take envelopes; check the host and path of the DSN",
     407: ": the proxy wants a user and password; see the option proxies",
 }
-# The errors of requests are OSErrors; it lets some of what is below it through.
-_FAILURES = (OSError, HTTPError, ValueError, TypeError, AttributeError)
+# The errors of requests are OSErrors; it lets some of what is below it through. A
+# RuntimeError: gevent looks names up in a thread, and a program that ends has none.
+_FAILURES = (
+    OSError,
+    HTTPError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+)
 _CREDENTIALS = re.compile(r"//[^/@\s]*@")
 
 
