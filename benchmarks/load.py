@@ -14,8 +14,8 @@ from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from flask_errtrack.envelope import Envelope
 from flask_errtrack.event import Event
+from flask_errtrack.protocol.envelope import Envelope
 from flask_errtrack.transports import MemoryTransport
 
 from .shop import Shop, quiet_log

@@ -18,12 +18,12 @@ from subprocess import PIPE, Popen
 from flask import Blueprint, Flask
 from waitress.server import create_server
 
-from flask_errtrack.access import Access
 from flask_errtrack.tracker import projects
 from flask_errtrack.tracker.dashboard.views import add_pages
 from flask_errtrack.tracker.ingest.quota import Quota
 from flask_errtrack.tracker.ingest.views import add_ingest
 from flask_errtrack.tracker.store import Store
+from flask_errtrack.web.access import Access
 
 THREADS = 8
 PREFIX = "/errtrack"

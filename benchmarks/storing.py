@@ -24,8 +24,8 @@ from urllib.parse import urlsplit
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import func, select
 
-from flask_errtrack.envelope import Envelope, Item
 from flask_errtrack.event import Event
+from flask_errtrack.protocol.envelope import Envelope, Item
 from flask_errtrack.tracker.database import schema
 from flask_errtrack.tracker.store import Store
 

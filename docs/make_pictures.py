@@ -27,8 +27,8 @@ from example_app import create_app  # noqa: E402
 from example_app.extensions import db, errtrack  # noqa: E402
 from example_app.models import DEMO_USERS  # noqa: E402
 from flask_errtrack import Client  # noqa: E402
-from flask_errtrack.alert_rules import rules_of  # noqa: E402
-from flask_errtrack.envelope import Item  # noqa: E402
+from flask_errtrack.protocol.envelope import Item  # noqa: E402
+from flask_errtrack.settings.alert_rules import rules_of  # noqa: E402
 from flask_errtrack.tracker import Tracker, projects  # noqa: E402
 from flask_errtrack.transports import MemoryTransport  # noqa: E402
 

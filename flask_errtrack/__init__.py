@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from .client import Client as Client
-from .config import Config as Config
+from .client.client import Client as Client
 from .errors import BadDsn as BadDsn
 from .errors import ConfigError as ConfigError
 from .errors import ErrTrackError as ErrTrackError
@@ -11,5 +10,6 @@ from .errors import Refused as Refused
 from .errors import SeveralApps as SeveralApps
 from .errors import TransportError as TransportError
 from .extension import ErrTrack as ErrTrack
-from .scope import Scope as Scope
+from .scopes.scope import Scope as Scope
+from .settings.config import Config as Config
 from .version import VERSION as __version__  # noqa: F401

@@ -14,13 +14,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
-from .asgi_request import AsgiRequest, AsgiScope
-from .client import Client
+from .client.client import Client
 from .errors import ConfigError, guard, own_work
-from .exceptions import is_error
+from .host.asgi_request import AsgiRequest as AsgiRequest
+from .host.asgi_request import AsgiScope
 from .integration import check, client_of
-from .marks import leaves_of
-from .scope import Scope
+from .reading.exceptions import is_error
+from .reading.marks import leaves_of
+from .scopes.scope import Scope
 
 if TYPE_CHECKING:
     from .extension import ErrTrack

@@ -13,30 +13,24 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, Flask, g, request
 from flask.blueprints import BlueprintSetupState
 
-from .access import Access
 from .cli import errtrack_commands
-from .client import Client
-from .config import Config
+from .client.client import Client
+from .diagnosis.health import Health
 from .errors import ConfigError
-from .feedback import Feedback
-from .headers import protect
-from .health import Health
 from .hooks import AppHooks
-from .host import (
-    CLIENT_KEY,
-    KEYS_KEY,
-    TRACKER_KEY,
-    WATCHES_KEY,
-    FlaskHost,
-)
-from .request import person_of
-from .signing import key_from_file
+from .host.app import CLIENT_KEY, KEYS_KEY, TRACKER_KEY, WATCHES_KEY, FlaskHost
+from .host.request import person_of
+from .settings.config import Config
 from .transports import (
     BackgroundTransport,
     Transport,
     outbox_folder,
     transport_to_dsn,
 )
+from .web.access import Access
+from .web.feedback import Feedback
+from .web.headers import protect
+from .web.signing import key_from_file
 
 if TYPE_CHECKING:
     from .tracker.embedded import Tracker

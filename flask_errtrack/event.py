@@ -8,6 +8,7 @@ optional but ``event_id``, ``timestamp`` and ``platform``.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Literal, NotRequired, Required, TypedDict
 
@@ -211,3 +212,21 @@ def timestamp_now() -> str:
     # Not strftime: it imports, which an interpreter that ends cannot.
     now = datetime.now(UTC).replace(tzinfo=None)
     return now.isoformat(timespec="microseconds") + "Z"
+
+
+def exceptions_of(event: Event) -> Iterator[ExceptionValue]:
+    """Yield every exception of an event, which a hook may have put out of shape."""
+    yield from parts_of(event.get("exception"), "values")
+
+
+def frames_of(event: Event) -> Iterator[Frame]:
+    """Yield every frame of every exception and thread of an event."""
+    for value in (*exceptions_of(event), *parts_of(event.get("threads"), "values")):
+        yield from parts_of(value.get("stacktrace"), "frames")
+
+
+def parts_of(holder: Any, name: str) -> list[Any]:
+    """Return the dicts in the list ``name`` of what may be of any shape."""
+    found = holder.get(name) if isinstance(holder, dict) else None
+    parts = found if isinstance(found, list) else []
+    return [part for part in parts if isinstance(part, dict)]

@@ -19,14 +19,14 @@ from flask import (
     url_for,
 )
 
-from .api import ScopeApi
-from .client import Client
+from .client.api import ScopeApi
+from .client.client import Client
 from .composition import compose, dismantle
-from .config import Config
 from .errors import ConfigError, SeveralApps, guard
 from .event import Level
-from .host import CLIENT_KEY, TRACKER_KEY
-from .scope import CrumbSource, Scope
+from .host.app import CLIENT_KEY, TRACKER_KEY
+from .scopes.scope import CrumbSource, Scope
+from .settings.config import Config
 
 if TYPE_CHECKING:
     from .tracker.embedded import Tracker
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 class ErrTrack(ScopeApi):
     """Error tracking for Flask apps: ``ErrTrack(app)``, or ``init_app`` later.
 
-    :param options: see :class:`~flask_errtrack.config.Config`.
+    :param options: see :class:`~flask_errtrack.settings.config.Config`.
     """
 
     def __init__(self, app: Flask | None = None, **options: Any) -> None:

@@ -18,12 +18,12 @@ import flask
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
-from .client import Client
-from .commands import error_of_command, is_reader_gone
+from .client.client import Client
 from .errors import guard, silence
-from .host import is_fault
-from .request import keep_login
-from .scope_home import globals_class
+from .host.app import is_fault
+from .host.commands import error_of_command, is_reader_gone
+from .host.request import keep_login
+from .scopes.scope_home import globals_class
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .api import ScopeApi
+from .client.api import ScopeApi
 from .errors import ConfigError, guard
 
 if TYPE_CHECKING:
-    from .client import Client
+    from .client.client import Client
     from .extension import ErrTrack
 
 

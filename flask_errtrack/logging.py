@@ -18,10 +18,10 @@ from typing import Any
 
 from .errors import guard, own_work
 from .event import LogEntry
-from .marks import was_met
-from .serialize import DATA_LIMITS, Serializer, safe_text
-from .watching import Watched, Watching
-from .wire import level_of
+from .protocol.wire import level_of
+from .reading.marks import was_met
+from .reading.serialize import DATA_LIMITS, Serializer, safe_text
+from .watching.watched import Watched, Watching
 
 #: Their records would be about us, or come from below us.
 _OWN_LOGGERS = ("flask_errtrack",)

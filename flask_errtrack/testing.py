@@ -11,14 +11,13 @@ from typing import Any, cast
 
 from flask import Flask
 
-from .client import Client
-from .contexts import contextmanager
-from .envelope import Envelope
+from .client.client import Client
 from .errors import ErrTrackError
-from .event import CheckIn, Event, ExceptionValue, Level, UserReport
+from .event import CheckIn, Event, ExceptionValue, Level, UserReport, exceptions_of
 from .extension import ErrTrack
-from .trim import exceptions_of
-from .user_reports import report_of
+from .protocol.envelope import Envelope
+from .protocol.user_reports import report_of
+from .runtime.contexts import contextmanager
 
 # Where the text of an event is longer, a failure message shows its beginning.
 _MAX_SHOWN_CHARS = 200

@@ -14,12 +14,13 @@ from flask.testing import FlaskClient
 from jsonschema import Draft7Validator
 from relay import problems_of
 
-from flask_errtrack import ErrTrack, uncaught
+from flask_errtrack import ErrTrack
 from flask_errtrack import logging as log_records
 from flask_errtrack.errors import swallowed_errors_raise
 from flask_errtrack.event import Event
 from flask_errtrack.transports import MemoryTransport
-from flask_errtrack.watching import Watched
+from flask_errtrack.watching import uncaught
+from flask_errtrack.watching.watched import Watched
 
 MakeApp = Callable[..., Flask]
 MakeTransport = Callable[[], MemoryTransport]

@@ -8,7 +8,7 @@ from flask import Blueprint, Flask
 
 from flask_errtrack.errors import TransportError
 from flask_errtrack.event import UserReport
-from flask_errtrack.feedback import Feedback
+from flask_errtrack.web.feedback import Feedback
 
 EVENT_ID = "0123456789abcdef0123456789abcdef"
 KEY = "a signing key"

@@ -10,7 +10,9 @@ import pytest
 from flask import Flask, Response, request
 from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 
-from flask_errtrack.access import (
+from flask_errtrack.errors import ConfigError
+from flask_errtrack.settings.config import Config
+from flask_errtrack.web.access import (
     COOKIE_MAX_AGE_SECONDS,
     COOKIE_NAME,
     LOGIN_MAX_AGE_SECONDS,
@@ -19,9 +21,7 @@ from flask_errtrack.access import (
     is_same_origin,
     login_token,
 )
-from flask_errtrack.config import Config
-from flask_errtrack.errors import ConfigError
-from flask_errtrack.signing import BadToken
+from flask_errtrack.web.signing import BadToken
 
 KEYS = ["secret"]
 

@@ -10,7 +10,7 @@ from flask import Flask
 from waiting import wait_until
 
 from flask_errtrack import ErrTrack
-from flask_errtrack.alarm import Alarm
+from flask_errtrack.client.alarm import Alarm
 from flask_errtrack.transports import MemoryTransport
 
 logger = logging.getLogger("shop.stock")

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from flask_errtrack.alert_rules import Rule, rules_of
-from flask_errtrack.config import Config
 from flask_errtrack.errors import ConfigError
+from flask_errtrack.settings.alert_rules import Rule, rules_of
+from flask_errtrack.settings.config import Config
 
 
 def load(**options: Any) -> Config:

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from flask_errtrack.drops import Drops
-from flask_errtrack.envelope import Envelope, Item
 from flask_errtrack.errors import Refused, TransportError
+from flask_errtrack.protocol.drops import Drops
+from flask_errtrack.protocol.envelope import Envelope, Item
 from flask_errtrack.transports import BackgroundTransport, MemoryTransport, Transport
 from flask_errtrack.transports.backoff import MAX_STRIKES
 from flask_errtrack.transports.courier import Courier

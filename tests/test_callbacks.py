@@ -7,10 +7,14 @@ from typing import Any
 
 import pytest
 
-from flask_errtrack.callbacks import before_breadcrumb, before_send, sampling_rate
+from flask_errtrack.client.callbacks import (
+    before_breadcrumb,
+    before_send,
+    sampling_rate,
+)
 from flask_errtrack.event import Event
-from flask_errtrack.exceptions import new_event
-from flask_errtrack.redaction import REDACTED
+from flask_errtrack.privacy.redaction import REDACTED
+from flask_errtrack.reading.exceptions import new_event
 
 SECRET = "very private"
 

@@ -10,8 +10,8 @@ from conftest import MakeApp
 from flask import Flask
 
 from flask_errtrack import Client, ErrTrack, Refused
-from flask_errtrack.check_ins import MAX_SLUG_LENGTH
-from flask_errtrack.envelope import Envelope
+from flask_errtrack.protocol.check_ins import MAX_SLUG_LENGTH
+from flask_errtrack.protocol.envelope import Envelope
 from flask_errtrack.transports import MemoryTransport
 
 CARD_LIKE_ID = "4111111111111111" + "ab" * 8

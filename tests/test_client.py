@@ -15,7 +15,7 @@ from places import Broken, fail
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from flask_errtrack import Client, ConfigError, ErrTrack, Refused, TransportError
-from flask_errtrack.envelope import Envelope
+from flask_errtrack.protocol.envelope import Envelope
 from flask_errtrack.transports import MemoryTransport
 
 

@@ -28,11 +28,11 @@ from tracker.stores import Clock, stored
 
 from flask_errtrack import Client, ErrTrack, Scope
 from flask_errtrack.asgi import ErrTrackMiddleware
-from flask_errtrack.config import Config
 from flask_errtrack.event import Event
 from flask_errtrack.migration.from_raven import RAVEN, SENTRY
 from flask_errtrack.migration.from_sentry_sdk import LINES, SENTRY_SDK
 from flask_errtrack.migration.rules import lines_as_rst, rules_as_rst
+from flask_errtrack.settings.config import Config
 from flask_errtrack.testing import assert_captured, capture_events
 from flask_errtrack.tracker.store import Store
 

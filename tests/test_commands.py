@@ -20,8 +20,8 @@ from places import Broken, fail
 from waiting import wait_until
 
 from flask_errtrack import ErrTrack
-from flask_errtrack.envelope import Envelope
 from flask_errtrack.event import Event
+from flask_errtrack.protocol.envelope import Envelope
 from flask_errtrack.transports import MemoryTransport
 
 Run = Callable[..., Result]

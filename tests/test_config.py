@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from flask_errtrack.config import Config
-from flask_errtrack.dsn import Dsn
 from flask_errtrack.errors import BadDsn, ConfigError
-from flask_errtrack.options import option, options_as_rst
+from flask_errtrack.settings.config import Config
+from flask_errtrack.settings.dsn import Dsn
+from flask_errtrack.settings.options import option, options_as_rst
 from flask_errtrack.transports import outbox_folder
 
 DSN = "https://public:verysecret@errors.example.com/1"

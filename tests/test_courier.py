@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from flask_errtrack.drops import Drops
-from flask_errtrack.envelope import Envelope, Item
 from flask_errtrack.errors import Refused, TransportError
+from flask_errtrack.protocol.drops import Drops
+from flask_errtrack.protocol.envelope import Envelope, Item
 from flask_errtrack.transports.courier import Courier
 from flask_errtrack.transports.ledger import ALL, Ledger, Page
 from flask_errtrack.transports.memory import MemoryOutbox

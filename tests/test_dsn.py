@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from flask_errtrack.dsn import Dsn
 from flask_errtrack.errors import BadDsn
+from flask_errtrack.settings.dsn import Dsn
 
 
 @pytest.mark.parametrize(

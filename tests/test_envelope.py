@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from flask_errtrack.envelope import Envelope, Item, encode_json
 from flask_errtrack.errors import EnvelopeError
-from flask_errtrack.exceptions import new_event
+from flask_errtrack.protocol.envelope import Envelope, Item, encode_json
+from flask_errtrack.reading.exceptions import new_event
 
 
 @pytest.mark.parametrize(

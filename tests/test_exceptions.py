@@ -12,14 +12,14 @@ import pytest
 from jsonschema import Draft7Validator
 
 from flask_errtrack.event import Event, ExceptionValue, timestamp_now
-from flask_errtrack.exceptions import (
+from flask_errtrack.reading.exceptions import (
     MAX_EXCEPTIONS,
     MAX_NOTES,
     event_from_exception,
     event_from_message,
     new_event,
 )
-from flask_errtrack.stacktrace import StackReader
+from flask_errtrack.reading.stacktrace import StackReader
 
 SCHEMA = Draft7Validator(
     json.loads((Path(__file__).parent / "event.schema.json").read_text())

@@ -13,7 +13,7 @@ from places import fail, visit
 from werkzeug.exceptions import HTTPException
 
 from flask_errtrack import Client, ErrTrack
-from flask_errtrack.dsn import Dsn
+from flask_errtrack.settings.dsn import Dsn
 from flask_errtrack.transports import BackgroundTransport, MemoryTransport
 
 

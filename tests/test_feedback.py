@@ -13,15 +13,15 @@ from flask_wtf.csrf import CSRFProtect
 from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 from werkzeug.test import TestResponse
 
-from flask_errtrack.feedback import (
+from flask_errtrack.transports import MemoryTransport
+from flask_errtrack.web.feedback import (
     MAX_AGE_SECONDS,
     MAX_COMMENTS_CHARS,
     MAX_FORM_BYTES,
     MAX_PERSON_CHARS,
     Answers,
 )
-from flask_errtrack.signing import make_token
-from flask_errtrack.transports import MemoryTransport
+from flask_errtrack.web.signing import make_token
 
 JSON = {"Accept": "application/json"}
 

@@ -11,11 +11,11 @@ from flask import Flask
 from sqlalchemy import select
 
 from flask_errtrack import ConfigError, ErrTrack
-from flask_errtrack.envelope import Envelope, Item, encode_json
 from flask_errtrack.event import UserReport
+from flask_errtrack.protocol.envelope import Envelope, Item, encode_json
+from flask_errtrack.protocol.user_reports import MAX_COMMENTS_CHARS
 from flask_errtrack.tracker.database.schema import feedback
 from flask_errtrack.transports import MemoryTransport
-from flask_errtrack.user_reports import MAX_COMMENTS_CHARS
 
 EVENT_ID = "4111111111111111" + "ab" * 8
 REPORT = UserReport(

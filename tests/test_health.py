@@ -14,8 +14,8 @@ from conftest import MakeApp
 from flask import Blueprint, Flask
 from werkzeug.test import TestResponse
 
-from flask_errtrack.envelope import Envelope, Item
-from flask_errtrack.health import Health
+from flask_errtrack.diagnosis.health import Health
+from flask_errtrack.protocol.envelope import Envelope, Item
 from flask_errtrack.transports import MemoryTransport
 from flask_errtrack.transports.ledger import ALL, Page, Pause
 

@@ -20,10 +20,10 @@ import pytest
 from certificates import make_certificate
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from flask_errtrack.dsn import Dsn
-from flask_errtrack.envelope import Envelope
 from flask_errtrack.errors import Refused, TransportError
-from flask_errtrack.exceptions import new_event
+from flask_errtrack.protocol.envelope import Envelope
+from flask_errtrack.reading.exceptions import new_event
+from flask_errtrack.settings.dsn import Dsn
 from flask_errtrack.transports.http import HttpTransport
 
 
@@ -397,10 +397,10 @@ def test_event_ids_are_in_the_header_of_the_envelope(server: Server, make: Any) 
 AT_THE_END = """
 from gevent import monkey; monkey.patch_all()
 import atexit
-from flask_errtrack.dsn import Dsn
-from flask_errtrack.envelope import Envelope
+from flask_errtrack.settings.dsn import Dsn
+from flask_errtrack.protocol.envelope import Envelope
 from flask_errtrack.errors import TransportError
-from flask_errtrack.exceptions import new_event
+from flask_errtrack.reading.exceptions import new_event
 from flask_errtrack.transports.http import HttpTransport
 
 def send():

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from flask_errtrack.config import Config
-from flask_errtrack.identity import find_release, identity_of, machine_contexts
+from flask_errtrack.client.identity import find_release, identity_of, machine_contexts
+from flask_errtrack.settings.config import Config
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

@@ -9,20 +9,51 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "flask_errtrack"
+#: The rooms, from the ground up: each knows only those that stand before it.
+ROOMS = (
+    "version",
+    "words",
+    "errors",
+    "event",
+    "notes",
+    "runtime",
+    "settings",
+    "reading",
+    "privacy",
+    "protocol",
+    "scopes",
+    "watching",
+    "logging",
+    "host",
+    "web",
+    "transports",
+    "tracker",
+    "client",
+    "migration",
+    "diagnosis",
+    "hooks",
+    "cli",
+    "composition",
+    "extension",
+    "integration",
+    "asgi",
+    "contrib",
+    "testing",
+    "",
+)
+#: The ways in to programs of our own: they put the whole house up.
+WAYS_IN = {"flask_errtrack.cli.console", "flask_errtrack.tracker.standalone"}
 WEB = {
-    "access",
     "cli",
     "composition",
     "diagnosis",
     "extension",
-    "feedback",
-    "headers",
-    "health",
     "hooks",
     "host",
-    "request",
-    "scope_home",
+    "scopes",
     "testing",
+    "tracker",
+    "web",
 }
 WEB_INTEGRATIONS = {"flask_errtrack.contrib.signals"}
 
@@ -66,6 +97,16 @@ def importers_of(library: str) -> Iterator[str]:
             yield module
 
 
+def test_rooms_know_only_those_below_them() -> None:
+    for module, imported in IMPORTS.items():
+        if module in WAYS_IN:
+            continue
+        for other in imported & MODULES.keys():
+            assert ROOMS.index(part_of(other)) <= ROOMS.index(part_of(module)), (
+                f"{module} imports {other}"
+            )
+
+
 def test_client_and_tracker_never_meet() -> None:
     for module, imported in IMPORTS.items():
         if part_of(module) == "tracker":
@@ -83,7 +124,7 @@ def test_only_the_tracker_on_its_own_knows_what_is_put_around_it() -> None:
 
 def test_flask_is_for_the_web_files() -> None:
     for module in importers_of("flask"):
-        is_web = part_of(module) in WEB | {"tracker"} or module in WEB_INTEGRATIONS
+        is_web = part_of(module) in WEB or module in WEB_INTEGRATIONS
         assert is_web, module
     of_the_tracker = {
         module for module in importers_of("flask") if part_of(module) == "tracker"
@@ -155,7 +196,7 @@ def test_old_settings_are_read_without_flask_and_the_packages_they_are_of() -> N
     assert not {part_of(module) for module in below} & {"client", "tracker"}
 
 
-@pytest.mark.parametrize("name", ["logging", "uncaught", "watching"])
+@pytest.mark.parametrize("name", ["logging", "watching.uncaught", "watching.watched"])
 def test_what_sees_the_process_knows_neither_flask_nor_the_client(name: str) -> None:
     below = all_below(f"flask_errtrack.{name}")
     assert not {part_of(one) for one in below} & {"client", "tracker"}

@@ -14,8 +14,8 @@ from places import Broken, fail, visit
 
 from flask_errtrack import ErrTrack
 from flask_errtrack.event import Breadcrumb, Event
+from flask_errtrack.protocol.wire import level_of
 from flask_errtrack.transports import MemoryTransport
-from flask_errtrack.wire import level_of
 
 logger = logging.getLogger("shop.stock")
 

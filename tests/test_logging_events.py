@@ -17,9 +17,9 @@ from flask import Flask
 from places import Broken, fail, visit
 
 from flask_errtrack import Client, ErrTrack
-from flask_errtrack.envelope import Envelope
 from flask_errtrack.event import Event
 from flask_errtrack.logging import EventIdFilter
+from flask_errtrack.protocol.envelope import Envelope
 from flask_errtrack.transports import MemoryTransport
 
 logger = logging.getLogger("shop.stock")

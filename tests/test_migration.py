@@ -14,7 +14,6 @@ import pytest
 from clients.test_clients import old_client
 from sentry_sdk.consts import ClientConstructor
 
-from flask_errtrack.config import Config
 from flask_errtrack.migration.converting import (
     Change,
     as_python,
@@ -32,6 +31,7 @@ from flask_errtrack.migration.reading import (
     source_files,
 )
 from flask_errtrack.migration.rules import Code, Rule
+from flask_errtrack.settings.config import Config
 
 DSN = "https://public:secret@sentry.example/7"
 

@@ -18,8 +18,8 @@ from conftest import MakeApp
 from flask import Flask
 
 from flask_errtrack.cli.outbox import refuse_another_user
-from flask_errtrack.envelope import Envelope, Item, encode_json
 from flask_errtrack.errors import Refused, TransportError
+from flask_errtrack.protocol.envelope import Envelope, Item, encode_json
 from flask_errtrack.transports import MemoryTransport
 from flask_errtrack.transports.errand import Busy, drop, send_now
 from flask_errtrack.transports.ledger import ALL, Page, Pause

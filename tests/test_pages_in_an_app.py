@@ -17,8 +17,8 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.test import Client
 
 from flask_errtrack import ConfigError, ErrTrack
-from flask_errtrack.access import login_token
-from flask_errtrack.host import CLIENT_KEY, KEYS_KEY, TRACKER_KEY
+from flask_errtrack.host.app import CLIENT_KEY, KEYS_KEY, TRACKER_KEY
+from flask_errtrack.web.access import login_token
 
 MakeShop = Callable[..., Flask]
 

@@ -7,8 +7,8 @@ import json
 import pytest
 from talking_server import answering, request_of, server, speaking_plainly
 
-from flask_errtrack.dsn import Dsn
-from flask_errtrack.envelope import Envelope
+from flask_errtrack.protocol.envelope import Envelope
+from flask_errtrack.settings.dsn import Dsn
 from flask_errtrack.transports.http import HttpTransport
 from flask_errtrack.transports.probe import Step, probe
 

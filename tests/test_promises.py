@@ -12,8 +12,8 @@ import pytest
 from flask import Flask
 
 import flask_errtrack
-from flask_errtrack.config import Config
-from flask_errtrack.options import options_as_rst
+from flask_errtrack.settings.config import Config
+from flask_errtrack.settings.options import options_as_rst
 from flask_errtrack.version import VERSION
 
 ROOT = Path(__file__).parent.parent
@@ -24,8 +24,8 @@ def test_the_readme_has_the_options_as_they_are_declared() -> None:
     start, end = ".. options-start\n\n", "\n.. options-end"
     table = README[README.index(start) + len(start) : README.index(end)]
     assert table == options_as_rst(Config), (
-        "write it anew: python3 -c 'from flask_errtrack.options import *; "
-        "from flask_errtrack.config import *; print(options_as_rst(Config))'"
+        "write it anew: python3 -c 'from flask_errtrack.settings.options import *; "
+        "from flask_errtrack.settings.config import *; print(options_as_rst(Config))'"
     )
 
 

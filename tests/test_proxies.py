@@ -14,10 +14,10 @@ from certificates import Certificate, make_certificate
 from proxy import Proxy, proxy_to
 from talking_server import Talk, answering, request_of, server
 
-from flask_errtrack.dsn import Dsn
-from flask_errtrack.envelope import Envelope
 from flask_errtrack.errors import TransportError
-from flask_errtrack.exceptions import new_event
+from flask_errtrack.protocol.envelope import Envelope
+from flask_errtrack.reading.exceptions import new_event
+from flask_errtrack.settings.dsn import Dsn
 from flask_errtrack.transports.http import HttpTransport
 from flask_errtrack.transports.probe import probe
 

@@ -14,10 +14,10 @@ import pytest
 import requests
 from talking_server import Talk, answering, request_of, server, speaking_plainly
 
-from flask_errtrack.dsn import Dsn
-from flask_errtrack.envelope import Envelope
 from flask_errtrack.errors import TransportError
-from flask_errtrack.exceptions import new_event
+from flask_errtrack.protocol.envelope import Envelope
+from flask_errtrack.reading.exceptions import new_event
+from flask_errtrack.settings.dsn import Dsn
 from flask_errtrack.transports.http import HttpTransport
 from flask_errtrack.transports.reach import Trouble, printable, trouble_of
 

@@ -22,10 +22,10 @@ from flask import Flask, request
 from spotlight import Spotlight, spotlight
 
 from flask_errtrack import Client, ErrTrack
-from flask_errtrack.dsn import Dsn
-from flask_errtrack.envelope import Envelope
 from flask_errtrack.event import timestamp_now
-from flask_errtrack.exceptions import new_event
+from flask_errtrack.protocol.envelope import Envelope
+from flask_errtrack.reading.exceptions import new_event
+from flask_errtrack.settings.dsn import Dsn
 from flask_errtrack.transports.http import HttpTransport
 
 EVENT_ID = "ab" * 16

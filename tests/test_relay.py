@@ -13,7 +13,7 @@ from relay import problems_of
 
 from flask_errtrack import Client
 from flask_errtrack.event import Event
-from flask_errtrack.exceptions import new_event
+from flask_errtrack.reading.exceptions import new_event
 
 
 @pytest.mark.parametrize(

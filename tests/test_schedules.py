@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flask_errtrack.schedules import Schedule
+from flask_errtrack.protocol.schedules import Schedule
 
 BERLIN = "Europe/Berlin"
 

@@ -13,10 +13,10 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from flask_errtrack.event import Event
-from flask_errtrack.redaction import REDACTED
-from flask_errtrack.scrub import Scrubber
-from flask_errtrack.secret_names import is_secret_name, secrets_of_settings
-from flask_errtrack.serialize import CUT_MARK
+from flask_errtrack.privacy.redaction import REDACTED
+from flask_errtrack.privacy.scrub import Scrubber
+from flask_errtrack.privacy.secret_names import is_secret_name, secrets_of_settings
+from flask_errtrack.reading.serialize import CUT_MARK
 
 SECRET = "s3cret-value/with+signs"
 PEM = "-----BEGIN RSA PRIVATE KEY-----\n{}\n-----END RSA PRIVATE KEY-----"

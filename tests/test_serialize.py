@@ -28,7 +28,7 @@ from sqlalchemy.orm import (
 )
 from werkzeug.local import LocalProxy
 
-from flask_errtrack.serialize import (
+from flask_errtrack.reading.serialize import (
     CLASS_KEY,
     CUT_MARK,
     DATA_LIMITS,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flask_errtrack.signing import BadToken, key_from_file, make_token, read_token
+from flask_errtrack.web.signing import BadToken, key_from_file, make_token, read_token
 
 
 def test_a_token_gives_its_value_back() -> None:

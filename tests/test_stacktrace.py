@@ -19,8 +19,8 @@ import pytest
 from jinja2 import DictLoader, Environment, FileSystemLoader
 
 from flask_errtrack.event import Frame
-from flask_errtrack.serialize import VARIABLE_LIMITS, Serializer
-from flask_errtrack.stacktrace import (
+from flask_errtrack.reading.serialize import VARIABLE_LIMITS, Serializer
+from flask_errtrack.reading.stacktrace import (
     MAX_INNER_FRAMES,
     MAX_OUTER_FRAMES,
     MAX_VARIABLES,

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from flask_errtrack.event import Event
-from flask_errtrack.exceptions import new_event
-from flask_errtrack.trim import MAX_EVENT_BYTES, exceptions_of, frames_of, trimmed
+from flask_errtrack.event import Event, exceptions_of, frames_of
+from flask_errtrack.protocol.trim import MAX_EVENT_BYTES, trimmed
+from flask_errtrack.reading.exceptions import new_event
 
 SCHEMA = Draft7Validator(
     json.loads((Path(__file__).parent / "event.schema.json").read_text())

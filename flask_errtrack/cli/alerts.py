@@ -8,7 +8,7 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
-from ..host import TRACKER_KEY
+from ..host.app import TRACKER_KEY
 from ..words import count
 from .current import store_of_app
 from .printing import format_option, limit_option, print_list

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 from flask import current_app
 
-from ..client import Client
-from ..diagnosis import destination_of
+from ..client.client import Client
+from ..diagnosis.doctor import destination_of
 from ..errors import ActionError, ConfigError, SearchError, StoreError
-from ..host import CLIENT_KEY, TRACKER_KEY
+from ..host.app import CLIENT_KEY, TRACKER_KEY
 
 if TYPE_CHECKING:
     from ..tracker.embedded import Tracker

@@ -17,9 +17,9 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
-from ..client import Client
-from ..diagnosis import destination_of
-from ..outbox_words import SET_ASIDE_MEND, problems_in_words, waiting_in_words
+from ..client.client import Client
+from ..diagnosis.doctor import destination_of
+from ..diagnosis.outbox_words import SET_ASIDE_MEND, problems_in_words, waiting_in_words
 from ..transports import BackgroundTransport
 from ..transports.errand import Busy, Sent, drop, send_now
 from ..transports.ledger import MAX_TEXT

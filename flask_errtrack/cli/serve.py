@@ -16,8 +16,8 @@ import click
 from flask import Flask
 from flask.cli import ScriptInfo
 
-from ..access import login_token
-from ..host import KEYS_KEY, TRACKER_KEY
+from ..host.app import KEYS_KEY, TRACKER_KEY
+from ..web.access import login_token
 from .current import DEFAULT_PORT, client_of_app, explained
 from .projects import dashboard_url
 

@@ -6,7 +6,7 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
-from ..host import KEYS_KEY
+from ..host.app import KEYS_KEY
 from ..words import rfc3339
 from .current import store_of_app
 

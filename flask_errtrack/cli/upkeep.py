@@ -6,9 +6,9 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
-from ..client import Client
-from ..diagnosis import Finding, destination_of, findings_of
-from ..host import KEYS_KEY, TRACKER_KEY
+from ..client.client import Client
+from ..diagnosis.doctor import Finding, destination_of, findings_of
+from ..host.app import KEYS_KEY, TRACKER_KEY
 from ..transports import BackgroundTransport
 from .current import client_of_app, store_of_app
 from .projects import base_url_option, dashboard_url
@@ -52,7 +52,7 @@ def login_link_command(base_url: str | None) -> None:
 
     It is good for ten minutes; the browser that used it stays in for twelve hours.
     """
-    from ..access import login_token
+    from ..web.access import login_token
 
     with store_of_app() as store:
         store.check()

@@ -22,12 +22,12 @@ except ImportError as error:
         'pip install "APScheduler<4"'
     ) from error
 
-from ..client import Client
-from ..contexts import contextmanager
+from ..client.client import Client
 from ..errors import ConfigError, guard, own_work
 from ..extension import ErrTrack
 from ..integration import check, client_of
-from ..marks import was_met
+from ..reading.marks import was_met
+from ..runtime.contexts import contextmanager
 from .arguments import arguments_by_name
 
 _MISSED = events.EVENT_JOB_MISSED | events.EVENT_JOB_MAX_INSTANCES

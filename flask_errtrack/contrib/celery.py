@@ -26,12 +26,12 @@ except ImportError as error:
         "flask_errtrack.contrib.celery needs Celery; pip install celery"
     ) from error
 
-from ..client import Client
+from ..client.client import Client
 from ..errors import ConfigError, guard, own_work
 from ..extension import ErrTrack
 from ..integration import check, client_of
-from ..marks import was_met
-from ..scope import Scope
+from ..reading.marks import was_met
+from ..scopes.scope import Scope
 from .arguments import arguments_by_name
 
 _KEY = "_errtrack_tasks"

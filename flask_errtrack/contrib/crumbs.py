@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 
 from ..errors import SeveralApps, guard, is_own_work
 from ..event import Breadcrumb, Level, timestamp_now
-from ..serialize import cut, safe_text
+from ..reading.serialize import cut, safe_text
 
 if TYPE_CHECKING:
-    from ..client import Client
+    from ..client.client import Client
     from ..extension import ErrTrack
 
 #: What is kept of a URL.

@@ -14,13 +14,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any, ParamSpec, TypeVar
 
-from ..client import Client
+from ..client.client import Client
 from ..errors import guard, is_own_work, own_work
-from ..exceptions import is_error
 from ..extension import ErrTrack
 from ..integration import check, client_of
-from ..marks import was_met
-from ..process import Exits, OfProcess
+from ..reading.exceptions import is_error
+from ..reading.marks import was_met
+from ..runtime.process import Exits, OfProcess
 
 P = ParamSpec("P")
 T = TypeVar("T")

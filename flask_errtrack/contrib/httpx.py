@@ -22,7 +22,7 @@ from ..integration import check
 from .crumbs import Stop, leave_http
 
 if TYPE_CHECKING:
-    from ..client import Client
+    from ..client.client import Client
     from ..extension import ErrTrack
 
 

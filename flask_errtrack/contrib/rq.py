@@ -18,13 +18,13 @@ try:
 except ImportError as error:
     raise ImportError("flask_errtrack.contrib.rq needs RQ; pip install rq") from error
 
-from ..client import Client
-from ..contexts import contextmanager
+from ..client.client import Client
 from ..errors import guard, own_work
-from ..exceptions import is_error
 from ..extension import ErrTrack
 from ..integration import check, client_of
-from ..scope import Scope
+from ..reading.exceptions import is_error
+from ..runtime.contexts import contextmanager
+from ..scopes.scope import Scope
 from .arguments import arguments_by_name
 
 # What RQ logs of a job, with all that it was given and without names.

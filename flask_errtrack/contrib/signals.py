@@ -15,14 +15,14 @@ from blinker import Signal
 from flask import Flask
 
 from ..errors import ConfigError
-from ..host import WATCHES_KEY
+from ..host.app import WATCHES_KEY
+from ..host.request import user_id_of
 from ..integration import check
-from ..request import user_id_of
-from ..serialize import safe_text
+from ..reading.serialize import safe_text
 from .crumbs import Stop, client_at_work
 
 if TYPE_CHECKING:
-    from ..client import Client
+    from ..client.client import Client
     from ..extension import ErrTrack
 
 #: Gets what a signal hands over, by name; returns fields of a breadcrumb, or None.

@@ -17,13 +17,13 @@ from sqlalchemy.engine import Connection, Engine, ExceptionContext
 from ..errors import ConfigError, guard
 from ..event import Breadcrumb, Level, timestamp_now
 from ..integration import check
-from ..serialize import Limits, Serializer, cut
+from ..reading.serialize import Limits, Serializer, cut
 from .crumbs import Stop, client_at_work, milliseconds
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from ..client import Client
+    from ..client.client import Client
     from ..extension import ErrTrack
 
 #: What is kept of a statement.

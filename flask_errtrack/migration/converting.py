@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..config import Config
 from ..errors import ConfigError
-from ..options import checked
-from ..secret_names import is_secret_name
-from ..sources import ENVIRON_OPTIONS, PREFIX
+from ..privacy.secret_names import is_secret_name
+from ..settings.config import Config
+from ..settings.options import checked
+from ..settings.sources import ENVIRON_OPTIONS, PREFIX
 from ..words import one_line
 from .from_raven import RAVEN, SENTRY
 from .from_sentry_sdk import CALLS, SENTRY_SDK

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..secret_names import is_secret_name
+from ..privacy.secret_names import is_secret_name
 from .rules import Call, Code, Outcome, Rule, by_hand, code_of
 
 _NO_TRACING = "Flask-ErrTrack follows errors: no traces, spans or profiles."

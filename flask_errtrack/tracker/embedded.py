@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from ..alert_rules import Rule
+from ..settings.alert_rules import Rule
 from . import projects
 from .alerts.messages import Alert
 from .alerts.targets import targets_of

@@ -19,15 +19,15 @@ from flask import Flask, Request, Response
 from flask_login import LoginManager, UserMixin, current_user
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from ..access import Access
 from ..composition import compose
-from ..config import Config
-from ..envelope import Envelope
 from ..errors import ConfigError
-from ..headers import protect
-from ..options import Check, number
-from ..signing import MIN_KEY_LENGTH, key_from_file
+from ..protocol.envelope import Envelope
+from ..settings.config import Config
+from ..settings.options import Check, number
 from ..version import VERSION
+from ..web.access import Access
+from ..web.headers import protect
+from ..web.signing import MIN_KEY_LENGTH, key_from_file
 from . import projects
 from .dashboard.answers import message
 from .database.engine import Database
@@ -70,8 +70,8 @@ def create_app(
         ``ERRTRACK_PASSWORD``; without one, only ``errtrack login-link`` lets in.
     :param trusted_proxies: how many proxies in front of it set ``X-Forwarded-…``.
     :param url_prefix: the path below which it answers, such as "/errors".
-    :param options: those of :class:`~flask_errtrack.config.Config` that concern a
-        tracker, for example ``dashboard_access`` and ``retention_days``.
+    :param options: those of :class:`~flask_errtrack.Config` that concern a tracker, for
+        example ``dashboard_access`` and ``retention_days``.
     :raises ConfigError: an option is wrong, or a PostgreSQL database has no key.
     """
     database_url = absolute(

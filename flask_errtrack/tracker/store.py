@@ -14,10 +14,10 @@ from typing import TypeVar, cast
 
 from sqlalchemy import Connection
 
-from ..envelope import Item
 from ..errors import EnvelopeError, Refused
 from ..event import Event, UserReport
-from ..user_reports import report_of
+from ..protocol.envelope import Item
+from ..protocol.user_reports import report_of
 from .database.engine import Database
 from .events.normalize import normalize_event, normalize_report
 from .monitoring import check_ins

@@ -16,7 +16,7 @@ from typing import Literal
 from sqlalchemy import Connection, case, func, select
 
 from ..errors import StoreError
-from ..process import OfProcess
+from ..runtime.process import OfProcess
 from .database.schema import tally
 from .database.statements import insert_of
 from .store import Store

@@ -5,8 +5,8 @@ Knows nothing of retries and threads; those belong to who calls it.
 
 from __future__ import annotations
 
-from ..envelope import Envelope
 from ..errors import Refused
+from ..protocol.envelope import Envelope
 from .store import Store
 
 

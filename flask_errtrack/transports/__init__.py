@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..config import Config
+from ..settings.config import Config
 from ..version import CLIENT
 from .background import BackgroundTransport as BackgroundTransport
 from .backoff import FIRST_PAUSE_SECONDS

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from ..drops import Drops
-from ..envelope import Envelope
 from ..errors import Refused, logger
-from ..process import OfProcess
+from ..protocol.drops import Drops
+from ..protocol.envelope import Envelope
+from ..runtime.process import OfProcess
 from .backoff import FIRST_PAUSE_SECONDS
 from .base import Transport
 from .courier import Courier

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
-from ..envelope import Envelope
+from ..protocol.envelope import Envelope
 
 
 @runtime_checkable

@@ -14,10 +14,10 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..drops import Drops
-from ..envelope import Envelope
 from ..errors import EnvelopeError, Refused, TransportError, guard, logger
 from ..event import timestamp_now
+from ..protocol.drops import Drops
+from ..protocol.envelope import Envelope
 from .backoff import Backoff, asked_seconds
 from .base import Transport
 from .base import close as close_transport

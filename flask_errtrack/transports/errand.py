@@ -12,9 +12,9 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
-from ..drops import Drops
-from ..envelope import Envelope
 from ..errors import ErrTrackError, own_work
+from ..protocol.drops import Drops
+from ..protocol.envelope import Envelope
 from .backoff import FIRST_PAUSE_SECONDS
 from .base import Transport
 from .base import close as close_transport

@@ -18,10 +18,10 @@ import requests
 from requests.utils import select_proxy
 from urllib3.exceptions import HTTPError
 
-from ..dsn import Dsn
-from ..envelope import Envelope
 from ..errors import Refused, TransportError
 from ..event import timestamp_now
+from ..protocol.envelope import Envelope
+from ..settings.dsn import Dsn
 from .compression import BROTLI, GZIP, best_encoding, compressed
 from .deadline import DeadlineAdapter
 from .limits import RateLimits

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..drops import Drop
+from ..protocol.drops import Drop
 from .files import read_plain
 
 #: The category of a pause that holds for everything.

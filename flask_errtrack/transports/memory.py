@@ -8,9 +8,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from ..envelope import Envelope
 from ..errors import Refused
 from ..event import Event
+from ..protocol.envelope import Envelope
 from .ledger import Ledger
 
 

@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from itertools import takewhile
 
-from ..envelope import Envelope
 from ..errors import Refused, TransportError
 from ..event import timestamp_now
+from ..protocol.envelope import Envelope
 from ..words import duration
 from .http import HttpTransport
 from .reach import trouble_of

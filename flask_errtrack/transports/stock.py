@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from ..envelope import Envelope
 from ..errors import EnvelopeError
+from ..protocol.envelope import Envelope
 from .ledger import ALL, Page, Pause
 from .memory import MemoryOutbox
 from .outbox import FolderOutbox, Outbox

@@ -13,7 +13,7 @@ import time
 from typing import Any
 
 from ..errors import guard, logger, own_work
-from ..process import Exits
+from ..runtime.process import Exits
 from .courier import Courier, Round
 
 # So often, in first pauses, a worker looks for what other processes left behind,

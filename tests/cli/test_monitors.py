@@ -11,7 +11,7 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 
 from flask_errtrack import ErrTrack
-from flask_errtrack.envelope import Item
+from flask_errtrack.protocol.envelope import Item
 
 CONFIG = {"schedule": {"type": "interval", "value": 1, "unit": "hour"}}
 

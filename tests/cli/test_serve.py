@@ -20,7 +20,7 @@ import requests
 from flask import Flask
 
 from flask_errtrack import Client
-from flask_errtrack.dsn import Dsn
+from flask_errtrack.settings.dsn import Dsn
 from flask_errtrack.tracker.database import schema
 from flask_errtrack.tracker.store import Store
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from flask_errtrack.drops import by_reason
+from flask_errtrack.protocol.drops import by_reason
 from flask_errtrack.transports.ledger import Ledger
 
 from .receiver import WAIT_SECONDS

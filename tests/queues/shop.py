@@ -15,7 +15,7 @@ from flask import Flask
 
 from flask_errtrack import ErrTrack
 from flask_errtrack.contrib.celery import init_celery
-from flask_errtrack.envelope import Envelope
+from flask_errtrack.protocol.envelope import Envelope
 
 errtrack = ErrTrack()
 

@@ -12,10 +12,10 @@ import jinja2
 from flask import Blueprint, Flask
 from flask.testing import FlaskClient
 
-from flask_errtrack.access import Access
-from flask_errtrack.envelope import Item
+from flask_errtrack.protocol.envelope import Item
 from flask_errtrack.tracker.dashboard.views import add_pages
 from flask_errtrack.tracker.store import Store
+from flask_errtrack.web.access import Access
 
 NOW = 1_795_225_200.0
 

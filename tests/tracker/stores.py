@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Row, Table, create_engine, select
 
-from flask_errtrack.envelope import Item
+from flask_errtrack.protocol.envelope import Item
 from flask_errtrack.tracker.database.engine import Database
 from flask_errtrack.tracker.database.schema import event
 from flask_errtrack.tracker.store import Store

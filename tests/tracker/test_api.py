@@ -13,14 +13,14 @@ from conftest import MakeApp
 from flask import Blueprint, Flask
 from werkzeug.test import TestResponse
 
-from flask_errtrack.access import COOKIE_NAME, Access, login_token
-from flask_errtrack.signing import make_token
 from flask_errtrack.tracker import actions
 from flask_errtrack.tracker.dashboard.views import add_pages
 from flask_errtrack.tracker.database import schema
 from flask_errtrack.tracker.rest.tokens import Token
 from flask_errtrack.tracker.rest.views import add_api
 from flask_errtrack.tracker.store import Store
+from flask_errtrack.web.access import COOKIE_NAME, Access, login_token
+from flask_errtrack.web.signing import make_token
 
 from .samples import HOSTILE_TEXT, NOW, app_with, hostile_event
 from .stores import Clock, broken, item, row, rows, stored

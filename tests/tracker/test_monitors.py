@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flask_errtrack.envelope import Item
 from flask_errtrack.errors import Refused
+from flask_errtrack.protocol.envelope import Item
 from flask_errtrack.tracker import monitor_actions
 from flask_errtrack.tracker.database.schema import (
     activity,

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 from jsonschema.protocols import Validator
 
-from flask_errtrack.envelope import encode_json
 from flask_errtrack.event import Event
+from flask_errtrack.protocol.envelope import encode_json
 from flask_errtrack.tracker.events.checkers import seconds_of
 from flask_errtrack.tracker.events.grouping import culprit_of, grouping_of, title_of
 from flask_errtrack.tracker.events.normalize import normalize_event, normalize_report

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from flask_errtrack.dsn import Dsn
 from flask_errtrack.errors import ConfigError
+from flask_errtrack.settings.dsn import Dsn
 from flask_errtrack.tracker import projects
 from flask_errtrack.tracker.projects import Project
 from flask_errtrack.tracker.store import Store

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from flask_errtrack.access import Access, login_token
 from flask_errtrack.composition import dismantle
 from flask_errtrack.errors import ConfigError
-from flask_errtrack.host import KEYS_KEY, TRACKER_KEY
+from flask_errtrack.host.app import KEYS_KEY, TRACKER_KEY
 from flask_errtrack.tracker import create_app, projects
 from flask_errtrack.tracker.database import schema
 from flask_errtrack.tracker.standalone import MAX_GUESSES, Guesses
 from flask_errtrack.tracker.store import Store
+from flask_errtrack.web.access import Access, login_token
 
 from .samples import PageClient
 from .stores import Clock, rows

@@ -10,13 +10,13 @@ from conftest import MakeApp
 from flask import Flask
 from sqlalchemy import insert, update
 
-from flask_errtrack.access import Access
 from flask_errtrack.tracker.dashboard.views import add_pages
 from flask_errtrack.tracker.database import schema
 from flask_errtrack.tracker.database.migrations import REVISIONS
 from flask_errtrack.tracker.status import TALLY_HOURS, Watch
 from flask_errtrack.tracker.store import Store
 from flask_errtrack.tracker.tally import Sum
+from flask_errtrack.web.access import Access
 from flask_errtrack.words import rfc3339
 
 from .samples import NOW, app_with

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from flask_errtrack.envelope import Item
 from flask_errtrack.errors import Refused
+from flask_errtrack.protocol.envelope import Item
 from flask_errtrack.tracker import actions
 from flask_errtrack.tracker.database.schema import (
     event,

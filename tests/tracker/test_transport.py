@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from flask_errtrack.envelope import Envelope, Item
 from flask_errtrack.errors import Refused, StoreError
+from flask_errtrack.protocol.envelope import Envelope, Item
 from flask_errtrack.tracker import Tracker
 from flask_errtrack.tracker.database.schema import feedback, group, issue
 from flask_errtrack.transports.base import flush

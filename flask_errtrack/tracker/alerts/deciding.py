@@ -19,7 +19,7 @@ from sqlalchemy import (
     update,
 )
 
-from ...alert_rules import Rule
+from ...settings.alert_rules import Rule
 from ..database.schema import activity, alert, issue
 from ..store import Store
 from .windows import Match, holding, possible

@@ -11,9 +11,9 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from ...alert_rules import Rule
 from ...errors import StoreError, guard, own_work
-from ...process import OfProcess
+from ...runtime.process import OfProcess
+from ...settings.alert_rules import Rule
 from ..store import Store
 from . import queue
 from .deciding import BATCH_SIZE, decide

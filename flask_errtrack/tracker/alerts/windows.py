@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 
 from sqlalchemy import Connection, Select, func, select
 
-from ...alert_rules import USUAL_HOURS, Rule
+from ...settings.alert_rules import USUAL_HOURS, Rule
 from ..database.schema import event, group, group_hour, issue
 from ..storing.counting import HOUR_SECONDS, hour_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, redirect, url_for
 from flask.typing import ResponseReturnValue
 
-from ...access import Access
+from ...web.access import Access
 from ..alerts import queue
 from ..alerts.watchman import Watchman
 from .alert_pages import alert_list_page

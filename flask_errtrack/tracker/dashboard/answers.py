@@ -14,8 +14,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from flask import Response, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from ...access import Access, Action, is_same_origin
 from ...errors import ActionError, StoreError
+from ...web.access import Access, Action, is_same_origin
 from .issue.activity import done_text
 
 View = Callable[..., ResponseReturnValue]

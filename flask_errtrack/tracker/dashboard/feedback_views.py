@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from ...access import Access
+from ...web.access import Access
 from ..actions import mark_feedback
 from ..database.rows import ID_IN_RULE
 from ..store import Store

@@ -5,8 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from ...access import Access
 from ...errors import ActionError
+from ...web.access import Access
 from .. import monitor_actions
 from ..database.rows import ID_IN_RULE
 from ..store import Store

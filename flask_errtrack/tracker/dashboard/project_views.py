@@ -13,8 +13,8 @@ from typing import Any
 from flask import Blueprint, Response, make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from ...access import Access
 from ...errors import ConfigError
+from ...web.access import Access
 from .. import projects
 from ..database.rows import ID_IN_RULE
 from ..store import Store

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
-from ...access import Access
+from ...web.access import Access
 from ..status import Watch
 from ..store import Store
 from .answers import guarded, rendered

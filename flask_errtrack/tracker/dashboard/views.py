@@ -11,8 +11,8 @@ from flask import Blueprint, Response, make_response, redirect, request, url_for
 from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 
-from ...access import Access
-from ...signing import BadToken
+from ...web.access import Access
+from ...web.signing import BadToken
 from ...words import count, number
 from ..alerts.watchman import Watchman
 from ..store import Store

@@ -19,7 +19,7 @@ from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from ...errors import ConfigError, StoreError, own_work
-from ...process import OfProcess
+from ...runtime.process import OfProcess
 from . import migrations, sqlite_file
 from .faults import diagnose, name_of
 from .migrations import SchemaState

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Any, Final
 
 from ...event import ProcessingError
-from ...serialize import CUT_MARK, cut
+from ...reading.serialize import CUT_MARK, cut
 
 #: What a checker returns for a value that cannot be used.
 DROPPED: Final = object()

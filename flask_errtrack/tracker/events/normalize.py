@@ -12,8 +12,8 @@ import uuid
 from typing import Any, cast
 from urllib.parse import urlencode
 
-from ...envelope import encode_json
 from ...event import LEVELS, Event, UserReport
+from ...protocol.envelope import encode_json
 from .checkers import (
     DROPPED,
     Notes,

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from ...envelope import Envelope, Item
 from ...errors import Refused
 from ...event import Event
-from ...scrub import Scrubber
+from ...privacy.scrub import Scrubber
+from ...protocol.envelope import Envelope, Item
 from ..projects import Project
 from ..store import Store
 from ..tally import Tallies

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ...dsn import Dsn
 from ...errors import BadDsn
+from ...settings.dsn import Dsn
 from ..projects import Project
 from .problems import NoKey, WrongKey
 

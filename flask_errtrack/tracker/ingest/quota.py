@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from ...process import OfProcess
+from ...runtime.process import OfProcess
 
 #: So long a client is asked to wait.
 RETRY_AFTER_SECONDS = 60

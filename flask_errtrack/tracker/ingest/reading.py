@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ...envelope import Envelope, Item, read_json
+from ...protocol.envelope import Envelope, Item, read_json
 from .problems import Problem, TooLarge
 
 MAX_HEADER_BYTES = 8 * 1024

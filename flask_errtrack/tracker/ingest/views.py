@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
-from ...envelope import Envelope, Item
 from ...errors import StoreError, own_work
+from ...protocol.envelope import Envelope, Item
 from .. import projects
 from ..store import Store
 from ..tally import Tallies

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from ...errors import Refused
-from ...schedules import Schedule
+from ...protocol.schedules import Schedule
 from ...words import duration, rfc3339
 from ..database.schema import check_in, monitor
 from ..database.statements import insert_of

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from ...errors import Refused
 from ...event import Event
-from ...schedules import Schedule
+from ...protocol.schedules import Schedule
 from ..events.checkers import clean
 
 MAX_SLUG_LENGTH = 50

@@ -14,9 +14,9 @@ from urllib.parse import urlencode
 
 from flask import Response, request, url_for
 
-from ...access import Action
 from ...errors import ActionError, SearchError, StoreError
-from ...signing import BadToken
+from ...web.access import Action
+from ...web.signing import BadToken
 from ..database.rows import MAX_ID
 from ..queries import reads
 from ..shapes import Shape, issue_shape

@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...signing import BadToken, make_token, read_token
+from ...web.signing import BadToken, make_token, read_token
 
 MAX_DAYS = 3650
 MAX_NAME_LENGTH = 100

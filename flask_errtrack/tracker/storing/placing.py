@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, case, insert, select, update
 
 from ...event import Event
-from ...trim import trimmed
+from ...protocol.trim import trimmed
 from ..database.rows import Record
 from ..database.schema import group, group_tag, issue, project
 from ..database.statements import Prepared

@@ -15,7 +15,7 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP
 
-from flask_errtrack.alert_rules import Rule, rules_of
+from flask_errtrack.settings.alert_rules import Rule, rules_of
 from flask_errtrack.tracker.alerts.messages import Alert
 from flask_errtrack.tracker.alerts.targets import CallableTarget, NotTold, Target
 from flask_errtrack.tracker.alerts.watchman import Watchman

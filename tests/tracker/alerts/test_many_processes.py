@@ -23,7 +23,7 @@ ISSUES = 12
 # Claims run out in seconds here, not in minutes.
 PROGRAM = """
 import sys, threading
-from flask_errtrack.alert_rules import rules_of
+from flask_errtrack.settings.alert_rules import rules_of
 from flask_errtrack.tracker.alerts import queue
 from flask_errtrack.tracker.alerts.targets import targets_of
 from flask_errtrack.tracker.alerts.watchman import Watchman

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from flask_errtrack.alert_rules import rules_of
-from flask_errtrack.envelope import Item
 from flask_errtrack.errors import StoreError
+from flask_errtrack.protocol.envelope import Item
+from flask_errtrack.settings.alert_rules import rules_of
 from flask_errtrack.tracker.alerts import queue
 from flask_errtrack.tracker.alerts.deciding import decide
 from flask_errtrack.tracker.alerts.messages import Alert

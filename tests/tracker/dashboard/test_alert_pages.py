@@ -6,11 +6,11 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
-from flask_errtrack.access import Access
 from flask_errtrack.tracker.alerts.targets import targets_of
 from flask_errtrack.tracker.alerts.watchman import Watchman
 from flask_errtrack.tracker.dashboard.views import add_pages
 from flask_errtrack.tracker.store import Store
+from flask_errtrack.web.access import Access
 
 from ..alerts.receivers import Listener, watchman_of
 from ..samples import app_with, dashboard

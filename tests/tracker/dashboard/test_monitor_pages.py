@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from flask_errtrack.envelope import Item
+from flask_errtrack.protocol.envelope import Item
 from flask_errtrack.tracker.dashboard.monitor_pages import (
     BARS,
     monitor_list_page,

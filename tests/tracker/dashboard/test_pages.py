@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from flask_errtrack.envelope import Item
+from flask_errtrack.protocol.envelope import Item
 from flask_errtrack.tracker import actions, projects
 from flask_errtrack.tracker.dashboard import trend
 from flask_errtrack.tracker.dashboard.issue import pages

@@ -21,8 +21,8 @@ from werkzeug.test import TestResponse
 
 from flask_errtrack import ErrTrack
 from flask_errtrack.composition import dismantle
-from flask_errtrack.envelope import Item
-from flask_errtrack.host import KEYS_KEY, TRACKER_KEY
+from flask_errtrack.host.app import KEYS_KEY, TRACKER_KEY
+from flask_errtrack.protocol.envelope import Item
 from flask_errtrack.tracker import create_app, merging, projects
 from flask_errtrack.tracker.database.schema import metadata
 from flask_errtrack.tracker.rest.tokens import Token

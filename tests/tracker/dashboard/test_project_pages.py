@@ -9,7 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from flask_errtrack.envelope import Item
+from flask_errtrack.protocol.envelope import Item
 from flask_errtrack.tracker import projects
 from flask_errtrack.tracker.dashboard.project_pages import (
     project_list_page,

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from flask_errtrack.access import login_token
 from flask_errtrack.errors import StoreError
 from flask_errtrack.tracker.store import Store
+from flask_errtrack.web.access import login_token
 
 from .. import samples
 from ..samples import dashboard, event_id, stores

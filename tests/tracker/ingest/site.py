@@ -12,7 +12,6 @@ from flask import Blueprint
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from flask_errtrack.access import Access
 from flask_errtrack.tracker import projects
 from flask_errtrack.tracker.dashboard.views import add_pages
 from flask_errtrack.tracker.database.schema import event, issue
@@ -20,6 +19,7 @@ from flask_errtrack.tracker.ingest.quota import Quota
 from flask_errtrack.tracker.ingest.views import add_ingest
 from flask_errtrack.tracker.store import Store
 from flask_errtrack.tracker.tally import Tallies, sums
+from flask_errtrack.web.access import Access
 
 from ..samples import app_with
 from ..stores import Clock, rows

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ....serialize import cut
+from ....reading.serialize import cut
 from ....words import visible
 
 #: Of a longer line the part around the failing columns is shown.

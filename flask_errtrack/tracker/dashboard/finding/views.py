@@ -8,7 +8,7 @@ from __future__ import annotations
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
-from ....access import Access
+from ....web.access import Access
 from ...database.rows import ID_IN_RULE
 from ...store import Store
 from ..answers import guarded, message, rendered

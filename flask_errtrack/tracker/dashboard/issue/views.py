@@ -12,8 +12,8 @@ from typing import Any
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from ....access import Access
 from ....errors import ActionError
+from ....web.access import Access
 from ... import actions, merging
 from ...database.rows import ID_IN_RULE
 from ...queries.reads import merged_into

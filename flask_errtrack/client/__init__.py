@@ -1,0 +1,1 @@
+"""The client: what becomes an event, how it is made, how it leaves."""

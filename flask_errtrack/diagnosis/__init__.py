@@ -1,0 +1,1 @@
+"""How it all is, for people, for monitors and for the command line."""

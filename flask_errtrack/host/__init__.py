@@ -1,0 +1,1 @@
+"""The app as its client sees it: requests, users, commands."""

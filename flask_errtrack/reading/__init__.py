@@ -1,0 +1,1 @@
+"""From live objects to JSON. What is read here is never touched again."""

@@ -1,0 +1,1 @@
+"""What Python itself does: processes, threads and tasks, context managers."""

@@ -1,0 +1,1 @@
+"""What happens in the whole process, and which clients it concerns."""

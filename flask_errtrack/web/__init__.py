@@ -1,0 +1,1 @@
+"""What the pages of the client and of the tracker have in common, and the dialog."""
