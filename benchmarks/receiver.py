@@ -22,11 +22,13 @@ from flask_errtrack.tracker import projects
 from flask_errtrack.tracker.dashboard.views import add_pages
 from flask_errtrack.tracker.ingest.quota import Quota
 from flask_errtrack.tracker.ingest.views import add_ingest
+from flask_errtrack.tracker.rest.views import add_api
 from flask_errtrack.tracker.store import Store
 from flask_errtrack.web.access import Access
 
 THREADS = 8
 PREFIX = "/errtrack"
+KEY = "key"
 _NO_END = 1e12
 
 
@@ -77,7 +79,8 @@ def app_of(store: Store) -> Flask:
         template_folder="templates",
         static_folder="static",
     )
-    add_pages(blueprint, store, Access(lambda: ["key"], lambda: True))
+    add_pages(blueprint, store, Access(lambda: [KEY], lambda: True))
+    add_api(blueprint, store, lambda: [KEY])
     add_ingest(blueprint, store, Quota(_NO_END, _NO_END))
     app.register_blueprint(blueprint)
     return app
