@@ -23,15 +23,17 @@ from flask_errtrack.contrib.signals import watch_signal, watch_templates
 from flask_errtrack.contrib.sqlalchemy import watch_engine
 from flask_errtrack.transports import MemoryTransport
 
-from .shop import Row, added
+from .plan import Plan, progress
+from .results import Result
 
 Do = Callable[[], Any]
 #: What is done without breadcrumbs and with them, and how often in a round.
 Pair = tuple[str, Do, Do, int]
 
 
-def measure(rounds: int) -> Iterator[Row]:
+def measure(plan: Plan) -> Iterator[Result]:
     """Measure each of them, in an app context."""
+    rounds = 5 if plan.is_quick else 40
     app = Flask("benchmarks")
     errtrack = ErrTrack(app, transport=MemoryTransport(), logging=False)
     with app.app_context(), ExitStack() as stack:
@@ -41,8 +43,12 @@ def measure(rounds: int) -> Iterator[Row]:
             _template(app, errtrack),
             _signal(app, errtrack),
         ):
-            plain, mine = in_turns(bare, watched, rounds, times)
-            yield added(f"{name}: added", plain, mine, "µs")
+            progress(name)
+            both = zip(*in_turns(bare, watched, rounds, times), strict=True)
+            samples = [(mine - plain) * 1e6 for plain, mine in both]
+            yield Result.of(
+                "breadcrumbs", f"{name}: added", "Flask-ErrTrack", "µs", samples
+            )
         errtrack.close()
 
 

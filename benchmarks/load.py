@@ -23,6 +23,8 @@ from .shop import Shop, quiet_log
 #: So many different errors there are.
 KINDS = 200
 USERS = 50
+#: So many clients send at once.
+CLIENTS = 4
 #: With these an event is 15 kB, of which a tenth is like nothing else.
 FRAMES = 11
 NOISE_BYTES = 700

@@ -1,4 +1,4 @@
-"""Measure the pages of a tracker with very many events: quiet, and while it stores.
+"""Measure the pages of trackers with very many events: quiet, and while they store.
 
 Each is a whole request through Flask, rendered; the processor's time is told beside the
 clock's, which on a busy machine says little. The first one is cold: it opens the
@@ -8,24 +8,31 @@ database, and nothing of an SQLite file is in memory.
 from __future__ import annotations
 
 import os
-import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median, quantiles
 
 from flask.testing import FlaskClient
+from sqlalchemy import func, select
 
 from flask_errtrack.event import Event
+from flask_errtrack.tracker.database import schema
 from flask_errtrack.tracker.rest.tokens import Token
 from flask_errtrack.tracker.store import Store
 
 from . import receiver
-from .load import envelopes, send
+from .load import envelopes, sample_events, send
+from .plan import Plan, progress
+from .results import Result
 from .rows import Filling, event_id_of, hash_of
-from .shop import Row
 
+PART = "pages"
+SIZES = (10_000, 100_000, 1_000_000)
+QUICK_SIZES = (2_000,)
 _PAGES = {
     "issue list": "/?q=is:unresolved",
     "issue list, all": "/?q=",
@@ -85,48 +92,81 @@ _PAGES = {
 _WHILE_STORING = ("issue list", "search: word", "search: tag", "largest issue")
 
 
-def measure(
-    folder: Path,
-    samples: Sequence[Event],
-    events: int,
-    rounds: int,
-    database_url: str | None = None,
-    stored: int = 2000,
-) -> Iterator[Row]:
-    """Fill a database with so many events, and measure its pages.
+@dataclass
+class Tracker:
+    """A tracker with very many events.
 
-    :param database_url: an empty database; None: a new one of SQLite in the folder.
-    :param stored: how many more events are stored while some pages are measured again.
+    :param name: as the contestant that it is.
     """
-    folder.mkdir()
-    url = database_url or f"sqlite:///{folder}/errtrack.db"
+
+    name: str
+    url: str
+    store: Store
+    addresses: dict[str, str]
+    browser: FlaskClient
+
+
+@dataclass
+class _Times:
+    """Of a page, in milliseconds: by the clock, and of the processor."""
+
+    cold: float = 0.0
+    clock: list[float] = field(default_factory=list)
+    processor: list[float] = field(default_factory=list)
+
+
+def measure(plan: Plan) -> Iterator[Result]:
+    """Fill a tracker of each size, and measure their pages in turns."""
+    sizes = plan.sizes or (QUICK_SIZES if plan.is_quick else SIZES)
+    rounds, stored = (3, 50) if plan.is_quick else (30, 1000)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        samples = sample_events(folder / "samples")
+        urls = {
+            f"{size:,} events": (size, f"sqlite:///{folder}/{size}.db")
+            for size in sizes
+        }
+        if plan.database_url:
+            told = f"{sizes[-1]:,} events, PostgreSQL"
+            urls[told] = sizes[-1], plan.database_url
+        trackers = []
+        for told, (size, url) in urls.items():
+            progress(f"filling a tracker with {told}")
+            trackers.append(filled(told, url, samples, size))
+        yield from of_trackers(trackers, samples, rounds, stored)
+
+
+def filled(name: str, url: str, samples: Sequence[Event], events: int) -> Tracker:
+    """Return a tracker with so many events, in an empty database."""
     store = Store(url)
     store.check()
-    name = f"{events:,}"
-    filling = _fill(store, samples, events)
-    if database_url is None:
-        each = (folder / "errtrack.db").stat().st_size / events
-        yield f"{name}: disk for each event", f"{each:.0f} B", ""
-    addresses = addresses_of(filling.issues)
-    browser = browser_of(store)
-    for page, address in addresses.items():
-        forget(store)
-        yield _row(f"{name}: {page}", browser, address, rounds)
+    filling = Filling(samples, events, time.time())
+    filling.fill(store)
+    with store.reading() as connection:
+        # As PostgreSQL does it by itself within minutes.
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("VACUUM ANALYZE")
+    return Tracker(name, url, store, addresses_of(filling.issues), browser_of(store))
+
+
+def of_trackers(
+    trackers: Sequence[Tracker], samples: Sequence[Event], rounds: int, stored: int
+) -> Iterator[Result]:
+    """Measure the pages of trackers, in turns.
+
+    :param stored: how many more events are stored while some pages are measured again.
+    """
+    yield from _disk(trackers)
+    for page in _PAGES:
+        progress(f"pages: {page}")
+        for tracker in trackers:
+            forget(tracker.store)
+        yield from _told(page, _in_turns(trackers, page, rounds), trackers)
     bodies = list(envelopes(samples, stored))
-    with receiver.running(url) as running, ThreadPoolExecutor(1) as other:
-        storing = other.submit(send, running.dsn, bodies, 1)
-        for page in _WHILE_STORING:
-            told = f"{name}: {page}, storing"
-            yield _row(told, browser, addresses[page], rounds)
-        note = "was over first" if storing.done() else "was not over"
-        load = storing.result()
-    statuses = ", ".join(f"{status}: {n}" for status, n in load.statuses.items())
-    yield (
-        f"{name}: stored",
-        f"{load.stored / load.seconds:.0f}/s",
-        f"{statuses}, {note}",
-    )
-    store.close()
+    for tracker in trackers:
+        progress(f"pages while {tracker.name} store")
+        yield from _while_storing(tracker, bodies, rounds)
+        tracker.store.close()
 
 
 def addresses_of(issues: int) -> dict[str, str]:
@@ -162,36 +202,62 @@ def forget(store: Store) -> None:
             os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def _fill(store: Store, samples: Sequence[Event], events: int) -> Filling:
-    filling = Filling(samples, events, time.time())
-    started = time.perf_counter()
-    filling.fill(store)
-    with store.reading() as connection:
-        # As PostgreSQL does it by itself within minutes.
-        if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql("VACUUM ANALYZE")
-    took = time.perf_counter() - started
-    told = f"{events:,} events of {filling.issues:,} issues written in {took:.0f} s"
-    print(told, file=sys.stderr)
-    store.close()
-    return filling
+def _disk(trackers: Sequence[Tracker]) -> Iterator[Result]:
+    for tracker in trackers:
+        _, is_file, path = tracker.url.partition("sqlite:///")
+        if is_file:
+            with tracker.store.reading() as connection:
+                events = connection.scalar(select(func.count(schema.event.c.id)))
+            each = Path(path).stat().st_size / (events or 1) / 1000
+            yield Result.of(PART, "disk for each event", tracker.name, "kB", [each])
 
 
-def _row(name: str, browser: FlaskClient, address: str, rounds: int) -> Row:
-    clock, processor, first = [], [], 0.0
+def _in_turns(trackers: Sequence[Tracker], page: str, rounds: int) -> list[_Times]:
+    """Return the times of each tracker; the first round is cold."""
+    found = [_Times() for _ in trackers]
     for number in range(rounds + 1):
-        started, used = time.perf_counter(), time.process_time()
-        answer = browser.get(address)
-        took, used = time.perf_counter() - started, time.process_time() - used
-        assert answer.status_code == 200, (address, answer.status)
-        if number == 0:
-            first = took * 1e3
-            continue
-        clock.append(took * 1e3)
-        processor.append(used * 1e3)
-    slow, busy = quantiles(clock, n=20)[-1], quantiles(processor, n=20)[-1]
-    spread = (
-        f"p95 {slow:.1f} ms, cold {first:.1f}; "
-        f"of the processor {median(processor):.1f}, {busy:.1f}"
-    )
-    return name, f"{median(clock):.1f} ms", spread
+        for tracker, times in zip(trackers, found, strict=True):
+            took, used = _get(tracker, page)
+            if number == 0:
+                times.cold = took
+            else:
+                times.clock.append(took)
+                times.processor.append(used)
+    return found
+
+
+def _get(tracker: Tracker, page: str) -> tuple[float, float]:
+    address = tracker.addresses[page]
+    started, used = time.perf_counter(), time.process_time()
+    answer = tracker.browser.get(address)
+    took, used = time.perf_counter() - started, time.process_time() - used
+    assert answer.status_code == 200, (address, answer.status)
+    return took * 1e3, used * 1e3
+
+
+def _told(
+    page: str, found: Sequence[_Times], trackers: Sequence[Tracker]
+) -> Iterator[Result]:
+    """Yield the medians, and beside them what 19 of 20 take at most."""
+    names = [tracker.name for tracker in trackers]
+    for name, times in zip(names, found, strict=True):
+        note = f"cold {times.cold:.1f}, processor {median(times.processor):.1f}"
+        yield Result.of(PART, page, name, "ms", times.clock, note)
+    for name, times in zip(names, found, strict=True):
+        slow = quantiles(times.clock, n=20, method="inclusive")[-1]
+        yield Result.of(PART, f"{page}, p95", name, "ms", [slow])
+
+
+def _while_storing(
+    tracker: Tracker, bodies: Sequence[bytes], rounds: int
+) -> Iterator[Result]:
+    with receiver.running(tracker.url) as running, ThreadPoolExecutor(1) as other:
+        storing = other.submit(send, running.dsn, bodies, 1)
+        for page in _WHILE_STORING:
+            found = _in_turns([tracker], page, rounds)
+            yield from _told(f"{page}, while storing", found, [tracker])
+        note = "was over before the pages" if storing.done() else ""
+        load = storing.result()
+    rate = load.stored / load.seconds
+    case = "stored while pages are read"
+    yield Result.of(PART, case, tracker.name, "/s", [rate], note)

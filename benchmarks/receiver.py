@@ -49,6 +49,14 @@ class Receiver:
         fields = status.read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def written_bytes(self) -> int:
+        """Return how much it had written to the disk; 0 where that cannot be known."""
+        facts = Path(f"/proc/{self._process.pid}/io")
+        if not facts.is_file():
+            return 0
+        lines = facts.read_text().splitlines()
+        return int(next(x for x in lines if x.startswith("write_bytes")).split()[1])
+
     def resident_mebibytes(self) -> float:
         """Return how much memory it holds; 0 where that cannot be known."""
         status = Path(f"/proc/{self._process.pid}/status")

@@ -1,27 +1,22 @@
 """Measure storing: as a share of what SQLite alone takes of the very same rows.
 
-What a tracker writes for each event is written down, and run again by the bare
-driver, turn by turn with the tracker itself: once with a transaction for each event,
-which is what the share is of, and once with a hundred in each.
+In turns: the bare driver with a transaction for each event, which is what the share is
+of, and with a hundred in each; the tracker in-process and over HTTP; other servers.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
-import threading
-import time
+import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from http.client import HTTPConnection
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import median, quantiles
-from typing import Any, ClassVar, Self
-from urllib.parse import urlsplit
+from statistics import quantiles
+from time import perf_counter, process_time
 
-from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import func, select
 
 from flask_errtrack.event import Event
@@ -29,96 +24,59 @@ from flask_errtrack.protocol.envelope import Envelope, Item
 from flask_errtrack.tracker.database import schema
 from flask_errtrack.tracker.store import Store
 
-from . import receiver
-from .load import Load, different, envelopes, send
-from .rows import Filling
-from .shop import Row
+from . import busy, raw, receiver
+from .load import CLIENTS, KINDS, different, envelopes, sample_events, send
+from .plan import Plan, progress
+from .results import Result
 
-CLIENTS = 4
+PART = "storing"
 #: So many different errors the events are of.
-ISSUES = (200, 1)
+ISSUES = (KINDS, 1)
 _BATCH = 100
-_SQLITE = "SQLite"
-_BATCHED = f"SQLite, {_BATCH} at once"
-_INSERT = "INSERT INTO errtrack_event"
-
-#: What a tracker ran for an event: each statement, and what it was given.
-Transaction = list[tuple[str, Any, bool]]
-#: By name: the events that were stored in a second, one number a round.
-Rates = dict[str, list[float]]
+_SQLITE = "SQLite alone"
+_BATCHED = f"{_SQLITE}, {_BATCH} at once"
+_IN_PROCESS = "Flask-ErrTrack, in-process"
+HTTP = "Flask-ErrTrack, over HTTP"
 
 
-def measure(
-    folder: Path,
-    samples: Sequence[Event],
-    events: int,
-    rounds: int,
-    targets: Mapping[str, str],
-    issues: Sequence[int] = ISSUES,
-) -> Iterator[Row]:
-    """Measure storing, of many issues and of one.
+@dataclass
+class _Samples:
+    """What is measured in each turn, a list for each figure."""
 
-    :param events: how many, in each round.
+    rates: list[float]
+    cpu_milliseconds: list[float]
+
+
+def measure(plan: Plan) -> Iterator[Result]:
+    """Measure storing of many issues and of one, and with everything else going on."""
+    events, rounds = (200, 2) if plan.is_quick else (2000, 7)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        samples = sample_events(folder / "samples")
+        yield from sizes(samples)
+        for count in ISSUES:
+            place = folder / f"storing-{count}"
+            place.mkdir()
+            yield from Course(place, samples[:count], events, plan.targets).run(rounds)
+        progress("storing while pages are read and old events deleted")
+        yield from busy.measure(folder / "busy", samples, events)
+
+
+def sizes(samples: Sequence[Event]) -> Iterator[Result]:
+    """Tell how large the events are, before a tracker has them."""
+    plain = [len(_item(one).payload) / 1000 for one in samples]
+    packed = [len(one) / 1000 for one in envelopes(samples, len(samples))]
+    yield Result.of(PART, "size of an event", "as JSON", "kB", plain)
+    yield Result.of(PART, "size of an event", "as sent, compressed", "kB", packed)
+
+
+class Course:
+    """Everything that stores, turn by turn, with the same events.
+
+    :param samples: an event of each issue.
+    :param events: how many, in each turn.
     :param targets: other servers by name, each with a DSN.
     """
-    bodies = list(envelopes(samples, len(samples)))
-    plain = sum(len(_item(one).payload) for one in samples) / len(samples) / 1000
-    packed = sum(map(len, bodies)) / len(bodies) / 1000
-    yield "an event: JSON", f"{plain:.1f} kB", f"{packed:.1f} kB compressed"
-    for count in issues:
-        place = folder / f"storing-{count}"
-        place.mkdir()
-        yield from _Course(place, samples[:count], events, targets).run(rounds)
-
-
-def busy(folder: Path, samples: Sequence[Event], events: int) -> Iterator[Row]:
-    """Store while pages are read and as many old events are deleted."""
-    folder.mkdir()
-    url = f"sqlite:///{folder}/busy.db"
-    store = Store(url)
-    store.check()
-    Filling(samples, events, time.time() - 200 * 86400).fill(store)
-    bodies = list(envelopes(samples, events))
-    with receiver.running(url) as running, ThreadPoolExecutor(2) as others:
-        is_over = threading.Event()
-        pages = others.submit(_read_pages, running.dsn, is_over)
-        gone = others.submit(_prune, store, is_over)
-        load = send(running.dsn, bodies, CLIENTS)
-        is_over.set()
-        shown, pruned = pages.result(), gone.result()
-    store.close()
-    yield "busy: stored", f"{load.stored / load.seconds:.0f}/s", _told(load.statuses)
-    yield "busy: pages read meanwhile", f"{shown.total()}", _told(shown)
-    yield "busy: deleted meanwhile", f"{pruned}", "no error, or this would have ended"
-
-
-def _read_pages(dsn: str, is_over: threading.Event) -> Counter[int]:
-    found: Counter[int] = Counter()
-    parts = urlsplit(dsn)
-    connection = HTTPConnection(parts.hostname or "", parts.port, timeout=60)
-    while not is_over.is_set():
-        for path in ("/", "/issues/1", "/?q=broken17", "/status"):
-            connection.request("GET", f"{receiver.PREFIX}{path}")
-            response = connection.getresponse()
-            response.read()
-            found[response.status] += 1
-    connection.close()
-    return found
-
-
-def _prune(store: Store, is_over: threading.Event) -> int:
-    found = store.prune()
-    while not is_over.is_set():
-        found += store.prune()
-    return found
-
-
-def _told(statuses: Mapping[int, int]) -> str:
-    return ", ".join(f"{status}: {count}" for status, count in statuses.items())
-
-
-class _Course:
-    """Everything that stores, turn by turn, with the same events."""
 
     def __init__(
         self,
@@ -133,125 +91,111 @@ class _Course:
         self._targets = targets
         self._copies = 0
         self._empty = folder / "empty.db"
-        self._request_seconds: list[float] = []
-        self._answers: dict[str, Counter[int]] = {}
-        #: The processor's time for each event, by way and round.
-        self._cpu_seconds: dict[str, list[float]] = {}
-        self._bytes = 0.0
+        self._statuses: dict[str, Counter[int]] = {}
+        self._of_server: dict[str, list[float]] = {}
 
-    def run(self, rounds: int) -> Iterator[Row]:
+    def run(self, rounds: int) -> Iterator[Result]:
         """Yield what was found."""
         transactions = self._written_down()
-        ways: dict[str, Callable[[], float]] = {
-            _SQLITE: lambda: self._alone(_SQLITE, transactions, 1),
-            _BATCHED: lambda: self._alone(_BATCHED, transactions, _BATCH),
-            "in-process": self._in_process,
-            "HTTP": self._over_http,
+        ways: dict[str, Callable[[], tuple[float, float]]] = {
+            _SQLITE: lambda: self._alone(transactions, 1),
+            _BATCHED: lambda: self._alone(transactions, _BATCH),
+            _IN_PROCESS: self._in_process,
+            HTTP: self._over_http,
         }
         for name, dsn in self._targets.items():
-            ways[name] = lambda name=name, dsn=dsn: self._rate(name, dsn)  # type: ignore[misc]
-        rates: Rates = {name: [] for name in ways}
-        for _ in range(rounds):
+            ways[name] = lambda name=name, dsn=dsn: self._elsewhere(name, dsn)  # type: ignore[misc]
+        samples = {name: _Samples([], []) for name in ways}
+        for number in range(rounds):
+            progress(f"storing, {self._kind}: round {number + 1} of {rounds}")
             for name, store_all in ways.items():
-                rates[name].append(store_all())
-        yield from self._found(rates)
+                seconds, cpu_seconds = store_all()
+                found = samples[name]
+                found.rates.append(self._events / seconds)
+                found.cpu_milliseconds.append(cpu_seconds / self._events * 1e3)
+        yield from self._found(samples)
+        yield from self._found_of_server()
 
-    def _found(self, rates: Rates) -> Iterator[Row]:
-        kind = f"{len(self._samples)} issues" if len(self._samples) > 1 else "1 issue"
-        for name, found in rates.items():
-            both = zip(found, rates[_SQLITE], strict=True)
-            shares = [one / raw for one, raw in both]
-            note = f"{median(found):,.0f}/s ({min(found):,.0f} … {max(found):,.0f})"
-            if name in self._cpu_seconds:
-                milliseconds = median(self._cpu_seconds[name]) * 1e3
-                note += f", {milliseconds:.2f} ms of the processor each"
-            note = f"{note} {_told(self._answers.get(name, {}))}"
-            yield f"{kind}: {name}: share", f"{median(shares):.3f}", note
-        twentieths = quantiles([one * 1e3 for one in self._request_seconds], n=20)
-        middle, slow = median(self._request_seconds) * 1e3, twentieths[-1]
-        yield f"{kind}: HTTP: answer", f"{middle:.1f} ms", f"p95 {slow:.1f} ms"
-        if len(self._samples) > 1:
-            # Of one issue that storms most events are only counted.
-            yield f"{kind}: on disk", f"{self._bytes / 1000:.1f} kB", "for each event"
+    @property
+    def _kind(self) -> str:
+        return f"{len(self._samples)} issues" if len(self._samples) > 1 else "1 issue"
 
-    def _written_down(self) -> list[Transaction]:
-        """Store each event by itself, and return what was run for it."""
+    def _found(self, samples: Mapping[str, _Samples]) -> Iterator[Result]:
+        alone = samples[_SQLITE].rates
+        for name, found in samples.items():
+            both = zip(found.rates, alone, strict=True)
+            shares = [one / other for one, other in both]
+            note = busy.told(self._statuses.get(name, {}))
+            case = f"{self._kind}: share of SQLite alone"
+            yield Result.of(PART, case, name, "", shares, note)
+        for name, found in samples.items():
+            yield Result.of(PART, f"{self._kind}: stored", name, "/s", found.rates)
+        for name, found in samples.items():
+            if any(found.cpu_milliseconds):
+                case = f"{self._kind}: processor for each event"
+                yield Result.of(PART, case, name, "ms", found.cpu_milliseconds)
+
+    def _found_of_server(self) -> Iterator[Result]:
+        for told, found in self._of_server.items():
+            case, _, unit = told.rpartition(", ")
+            yield Result.of(PART, f"{self._kind}: {case}", HTTP, unit, found)
+
+    def _written_down(self) -> list[raw.Transaction]:
         store = Store(f"sqlite:///{self._empty}")
         for sample in self._samples:
             store.record(_item(different(sample)))
         store.close()
-        path = self._copy()
-        store = Store(f"sqlite:///{path}")
-        with store.reading() as connection:
-            engine = connection.engine
-        engine.dispose()
-        sqlalchemy_event.listen(engine, "do_connect", _write_down)
-        transactions: list[Transaction] = []
-        _Cursor.transactions = transactions
-        for item in self._items():
-            store.record(item)
-        store.close()
-        # The first one also looked for what is too old.
-        found = [one for one in transactions if one[0][0].startswith(_INSERT)]
-        assert len(found) == self._events
-        return found
+        return raw.written_down(self._copy(), self._items())
 
     def _alone(
-        self, name: str, transactions: Sequence[Transaction], at_once: int
-    ) -> float:
-        connection = sqlite3.connect(self._copy(), isolation_level=None)
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
-        busy, started = time.process_time(), time.perf_counter()
-        for number, statements in enumerate(transactions):
-            if number % at_once == 0:
-                connection.execute("BEGIN IMMEDIATE")
-            for sql, given, many in statements:
-                if many:
-                    connection.executemany(sql, given)
-                else:
-                    connection.execute(sql, given).fetchall()
-            if number % at_once == at_once - 1 or number == len(transactions) - 1:
-                connection.execute("COMMIT")
-        took = time.perf_counter() - started
-        self._note(name, time.process_time() - busy)
-        connection.close()
-        return len(transactions) / took
+        self, transactions: Sequence[raw.Transaction], at_once: int
+    ) -> tuple[float, float]:
+        found = raw.replay(self._copy(), transactions, at_once)
+        return found.seconds, found.cpu_seconds
 
-    def _in_process(self) -> float:
+    def _in_process(self) -> tuple[float, float]:
         store = Store(f"sqlite:///{self._copy()}")
         store.check()
         items = self._items()
         with ThreadPoolExecutor(CLIENTS) as threads:
-            busy, started = time.process_time(), time.perf_counter()
+            used, started = process_time(), perf_counter()
             for _ in threads.map(store.record, items):
                 pass
-            took = time.perf_counter() - started
-        self._note("in-process", time.process_time() - busy)
+            took, used = perf_counter() - started, process_time() - used
         store.close()
-        return len(items) / took
+        return took, used
 
-    def _over_http(self) -> float:
+    def _over_http(self) -> tuple[float, float]:
         path = self._copy()
         before = _counted(path)
         with receiver.running(f"sqlite:///{path}") as running:
-            busy = running.cpu_seconds()
-            rate = self._rate("HTTP", running.dsn)
-            self._note("HTTP", running.cpu_seconds() - busy)
+            used, written = running.cpu_seconds(), running.written_bytes()
+            seconds, answers = self._send(HTTP, running.dsn)
+            used = running.cpu_seconds() - used
+            written = running.written_bytes() - written
+            memory = running.resident_mebibytes()
         # 200 means stored.
         assert _counted(path) - before == self._events
-        self._bytes = (_size(path) - _size(self._empty)) / self._events
-        return rate
+        on_disk = _size(path) - _size(self._empty)
+        for case, figure in {
+            "answer p50, ms": quantiles(answers, n=100)[49] * 1e3,
+            "answer p95, ms": quantiles(answers, n=100)[94] * 1e3,
+            "processor used by the server, % of a core": used / seconds * 100,
+            "written to disk for each event, kB": written / self._events / 1e3,
+            "disk for each event, kB": on_disk / self._events / 1e3,
+            "memory of the server, MiB": memory,
+        }.items():
+            self._of_server.setdefault(case, []).append(figure)
+        return seconds, used
 
-    def _rate(self, name: str, dsn: str) -> float:
-        load: Load = send(dsn, list(envelopes(self._samples, self._events)), CLIENTS)
-        self._answers.setdefault(name, Counter()).update(load.statuses)
-        if name == "HTTP":
-            self._request_seconds += load.request_seconds
-        return load.stored / load.seconds
+    def _elsewhere(self, name: str, dsn: str) -> tuple[float, float]:
+        return self._send(name, dsn)[0], 0.0
 
-    def _note(self, name: str, cpu_seconds: float) -> None:
-        self._cpu_seconds.setdefault(name, []).append(cpu_seconds / self._events)
+    def _send(self, name: str, dsn: str) -> tuple[float, list[float]]:
+        """Return the seconds that all would have taken, and those of each request."""
+        load = send(dsn, list(envelopes(self._samples, self._events)), CLIENTS)
+        self._statuses.setdefault(name, Counter()).update(load.statuses)
+        return load.seconds / max(load.stored, 1) * self._events, load.request_seconds
 
     def _items(self) -> list[Item]:
         samples, events = self._samples, self._events
@@ -262,36 +206,6 @@ class _Course:
         path = self._folder / f"{self._copies}.db"
         shutil.copy(self._empty, path)
         return path
-
-
-class _Cursor(sqlite3.Cursor):
-    """Writes down what is run."""
-
-    transactions: ClassVar[list[Transaction]] = []
-
-    def execute(self, sql: str, given: Any = (), /) -> Self:
-        if sql.startswith("BEGIN"):
-            self.transactions.append([])
-        elif not sql.startswith("PRAGMA"):
-            self.transactions[-1].append((sql, given, False))
-        return super().execute(sql, given)
-
-    def executemany(self, sql: str, every: Iterable[Any], /) -> Self:
-        given = list(every)
-        self.transactions[-1].append((sql, given, True))
-        return super().executemany(sql, given)
-
-
-class _Connection(sqlite3.Connection):
-    def execute(self, sql: str, given: Any = (), /) -> Any:
-        return self.cursor().execute(sql, given)
-
-    def cursor(self, factory: Any = _Cursor) -> Any:
-        return super().cursor(factory)
-
-
-def _write_down(_: Any, __: Any, ___: Any, arguments: dict[str, Any]) -> None:
-    arguments["factory"] = _Connection
 
 
 def _item(event: Event) -> Item:

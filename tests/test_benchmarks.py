@@ -2,38 +2,94 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
-from benchmarks import breadcrumbs, pages, storing
+import pytest
+
+from benchmarks import breadcrumbs, pages, storing, tables
 from benchmarks.load import sample_events
+from benchmarks.plan import Plan
+from benchmarks.results import Result, Results
+
+
+def _told(found: Iterable[Result]) -> dict[tuple[str, str], float | None]:
+    return {(one.case, one.contestant): one.median for one in found}
 
 
 def test_storing_is_measured_as_a_share_of_sqlite_alone(tmp_path: Path) -> None:
     samples = sample_events(tmp_path / "samples", kinds=2)
 
-    found = storing.measure(tmp_path, samples, 20, 1, {}, issues=[2])
+    told = _told(storing.Course(tmp_path, samples, 20, {}).run(rounds=1))
 
-    told = {name: (value, note) for name, value, note in found}
-    assert told["2 issues: SQLite: share"][0] == "1.000"
+    share = "2 issues: share of SQLite alone"
+    assert told[share, "SQLite alone"] == 1
     # So few events are no measurement: which is faster cannot be said here.
-    assert float(told["2 issues: in-process: share"][0]) > 0
-    assert float(told["2 issues: HTTP: share"][0]) > 0
-    assert told["2 issues: HTTP: share"][1].endswith(" 200: 20")
-    assert 1 < float(told["2 issues: on disk"][0].removesuffix(" kB")) < 50
+    assert (told[share, "Flask-ErrTrack, in-process"] or 0) > 0
+    assert (told[share, storing.HTTP] or 0) > 0
+    assert 1 < (told["2 issues: disk for each event", storing.HTTP] or 0) < 50
 
 
 def test_pages_are_measured_also_while_events_are_stored(tmp_path: Path) -> None:
     samples = sample_events(tmp_path / "samples", kinds=2)
+    url = f"sqlite:///{tmp_path}/errtrack.db"
+    tracker = pages.filled("400 events", url, samples, 400)
 
-    found = pages.measure(tmp_path / "pages", samples, 400, 2, stored=10)
+    told = _told(pages.of_trackers([tracker], samples, rounds=2, stored=10))
 
-    told = {name: value for name, value, _ in found}
-    assert told["400: issue list"].endswith(" ms")
-    assert told["400: issue list, storing"].endswith(" ms")
-    assert told["400: stored"].endswith("/s")
+    assert (told["issue list", "400 events"] or 0) > 0
+    assert (told["issue list, while storing, p95", "400 events"] or 0) > 0
+    assert (told["stored while pages are read", "400 events"] or 0) > 0
 
 
 def test_what_breadcrumbs_add_is_measured_for_each_library() -> None:
-    found = {name: value for name, value, _ in breadcrumbs.measure(rounds=2)}
+    found = list(breadcrumbs.measure(Plan(is_quick=True)))
     assert len(found) == 5
-    assert all(value.endswith(" µs") for value in found.values())
+    assert all(one.unit == "µs" for one in found)
+
+
+def test_results_outlast_a_file_and_newer_ones_take_the_place_of_older(
+    tmp_path: Path,
+) -> None:
+    old = Result.of("part", "case", "ours", "ms", [1, 2, 3])
+    other = Result.missing("part", "case", "theirs", "it has no such thing")
+    new = Result.of("part", "case", "ours", "ms", [4.00004])
+    path = tmp_path / "results.json"
+
+    Results.here().merged([old, other]).save(path)
+    read = Results.load(path)
+    assert read.results == (old, other)
+    assert (old.median, old.low, old.high) == (2, 1.2, 2.8)
+
+    read.merged([new]).save(path)
+    assert Results.load(path).results == (new, other)
+    assert (new.median, new.low) == (4, None)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (1234.5, "1,234"),
+        (99.46, "99.5"),
+        (4.1234, "4.12"),
+        (0.2101, "0.21"),
+        (0.00412, "0.0041"),
+        (3.0, "3"),
+        (-1.5, "-1.50"),
+    ],
+)
+def test_numbers_are_shown_with_the_digits_that_count(value: float, shown: str) -> None:
+    assert tables.number(value) == shown
+
+
+def test_a_table_tells_ratios_first_and_why_there_is_no_figure() -> None:
+    found = [
+        Result.of("part", "case", "sentry-sdk", "ms", [4.0, 4.0]),
+        Result.of("part", "case", "Flask-ErrTrack, DSN", "ms", [2.0, 2.0]),
+        Result.missing("part", "case", "rollbar", "ended with status 1"),
+    ]
+    head, theirs, ours, missing = tables.lines(found)
+    assert head == "part: case, ratio to Flask-ErrTrack, DSN"
+    assert theirs.split() == ["sentry-sdk", "×", "2", "4", "ms", "4", "…", "4"]
+    assert ours.split()[:5] == ["Flask-ErrTrack,", "DSN", "×", "1", "2"]
+    assert missing.split() == ["rollbar", "–", "ended", "with", "status", "1"]

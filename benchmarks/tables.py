@@ -1,0 +1,70 @@
+"""The figures as text for a terminal: ratios first, medians with their spread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from .results import Result
+
+#: Each ratio is to the first of these that is among the contestants.
+REFERENCES = (
+    "Flask-ErrTrack, DSN",
+    "SQLite alone",
+    "Flask-ErrTrack, embedded",
+    "Flask-ErrTrack",
+)
+_WIDTH = 34
+
+
+def lines(results: Iterable[Result]) -> Iterator[str]:
+    """Yield the table of each case."""
+    for (part, case), found in groupby(results, key=lambda one: one.key[:2]):
+        every = list(found)
+        against = reference(every)
+        told = f", ratio to {against.contestant}" if len(every) > 1 and against else ""
+        yield f"{part}: {case}{told}"
+        for one in every:
+            yield f"  {_line(one, ratio(one, against) if told else None)}".rstrip()
+
+
+def reference(results: Sequence[Result]) -> Result | None:
+    """Return what the others of a case are compared with, if any has a figure."""
+    known = {one.contestant: one for one in results if one.median}
+    named = (known[name] for name in REFERENCES if name in known)
+    return next(named, None) or next(iter(known.values()), None)
+
+
+def ratio(one: Result, against: Result | None) -> float | None:
+    """Return how many times the other's figure it is."""
+    if against is None or one.median is None or not against.median:
+        return None
+    return one.median / against.median
+
+
+def number(value: float) -> str:
+    """Return it with the digits that count: three, or two of one below a hundredth."""
+    if abs(value) >= 100 or value == int(value):
+        return f"{value:,.0f}"
+    if abs(value) >= 10:
+        return f"{value:.1f}"
+    return f"{value:.2f}" if abs(value) >= 0.01 else f"{value:.2g}"
+
+
+def figure(one: Result) -> str:
+    """Return the median with its unit."""
+    return "–" if one.median is None else f"{number(one.median)} {one.unit}".rstrip()
+
+
+def spread(one: Result) -> str:
+    """Return from where to where the samples are."""
+    if one.low is None or one.high is None:
+        return ""
+    return f"{number(one.low)} … {number(one.high)}"
+
+
+def _line(one: Result, times: float | None) -> str:
+    factor = "" if times is None else f"× {number(times)}"
+    return f"{one.contestant:<{_WIDTH}} {factor:>9} {figure(one):>14}   " + "   ".join(
+        filter(None, (spread(one), one.note))
+    )
