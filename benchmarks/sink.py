@@ -1,10 +1,14 @@
-"""A server that takes events, or behaves badly: a process of its own on loopback."""
+"""A server that takes events, or behaves badly: a process of its own on loopback.
+
+It takes what each contestant sends: envelopes, and the JSON of the others.
+"""
 
 from __future__ import annotations
 
 import gzip
 import json
 import multiprocessing
+import re
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,6 +17,10 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 STATES = ("healthy", "hanging", "answering 500", "breaking off")
+# Each request to the app that fails has a path of its own, and each contestant
+# reports it by this name.
+_URL = re.compile(rb'"url": ?"[^"]*/broken/\w+/\d+/(\d+)"')
+_EVENT_ITEM = re.compile(rb'^\{[^\n]*"type": ?"event"', re.MULTILINE)
 
 
 class Sink:
@@ -24,6 +32,11 @@ class Sink:
         self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
         self._process.start()
         self._port = self._pipe.recv()
+
+    @property
+    def address(self) -> str:
+        """Where it is."""
+        return f"http://127.0.0.1:{self._port}"
 
     @property
     def dsn(self) -> str:
@@ -41,6 +54,15 @@ class Sink:
         total, different = self._pipe.recv()
         return total, different
 
+    def traffic_bytes(self) -> tuple[int, int]:
+        """Return how large the requests with events were, and all others.
+
+        As they were sent: compressed, with their headers.
+        """
+        self._pipe.send("traffic")
+        events, others = self._pipe.recv()
+        return events, others
+
     def close(self) -> None:
         """End the process."""
         self._process.kill()
@@ -49,11 +71,16 @@ class Sink:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    # Some open a connection for each event.
+    request_queue_size = 1024
     state = "healthy"
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.lock = threading.Lock()
         self.event_ids: list[str] = []
+        #: Of requests with an event, and of others.
+        self.taken_bytes = [0, 0]
         self.may_go_on = threading.Event()
 
 
@@ -75,24 +102,43 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         if state == "healthy":
-            self.server.event_ids.append(_event_id(body, self.headers))
-        self.send_response(200 if state == "healthy" else 500)
+            self._take(body)
+        # Honeybadger's servers say 201, and its client insists on it.
+        well = 201 if self.path == "/v1/notices/" else 200
+        self.send_response(well if state == "healthy" else 500)
         self.send_header("Content-Length", "2")
         self.end_headers()
         self.wfile.write(b"{}")
 
+    def _take(self, body: bytes) -> None:
+        data = _decoded(body, self.headers["Content-Encoding"])
+        found = _event_id(self.path, data)
+        size = len(self.requestline) + len(bytes(self.headers)) + len(body)
+        with self.server.lock:
+            self.server.taken_bytes[found is None] += size
+            if found is not None:
+                self.server.event_ids.append(found)
+
     def log_message(self, *args: Any) -> None: ...
 
 
-def _event_id(body: bytes, headers: Any) -> str:
-    encoding = headers["Content-Encoding"]
+def _event_id(path: str, data: bytes) -> str | None:
+    """Return what is like nothing else in an event; None for what is no event."""
+    found = _URL.search(data)
+    if found is not None:
+        return found[1].decode()
+    if not path.endswith("/envelope/") or not _EVENT_ITEM.search(data):
+        return None
+    return str(json.loads(data.partition(b"\n")[0]).get("event_id"))
+
+
+def _decoded(body: bytes, encoding: str | None) -> bytes:
     if encoding == "br":
         # Only if it is there, it is used.
         import brotli
 
-        body = brotli.decompress(body)
-    data = gzip.decompress(body) if encoding == "gzip" else body
-    return str(json.loads(data.partition(b"\n")[0]).get("event_id"))
+        return bytes(brotli.decompress(body))
+    return gzip.decompress(body) if encoding == "gzip" else body
 
 
 def _serve(pipe: Connection) -> None:
@@ -100,7 +146,8 @@ def _serve(pipe: Connection) -> None:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     pipe.send(server.server_port)
     answers: dict[str, Callable[[], Any]] = {
-        "count": lambda: (len(server.event_ids), len({*server.event_ids}))
+        "count": lambda: (len(server.event_ids), len({*server.event_ids})),
+        "traffic": lambda: tuple(server.taken_bytes),
     }
     while True:
         order = pipe.recv()

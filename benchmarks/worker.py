@@ -1,0 +1,95 @@
+"""A contestant in a process of its own: ``python -m benchmarks.worker``.
+
+It does what it is told on standard input, an order a line, and answers on standard
+output, a line of JSON each; it ends when its input ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import resource
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from .app import FRAMES, Ignored, environ, logged_in_cookie, make_app, respond
+from .peers import CONTESTANTS, Setting
+
+FLUSH_SECONDS = 30.0
+
+
+class Worker:
+    """What can be asked of a contestant."""
+
+    def __init__(self, name: str, folder: Path, address: str, **options: Any) -> None:
+        self.app, self._users = make_app(folder)
+        self._cookie = logged_in_cookie(self.app)
+        self._numbers = itertools.count(1)
+        setting = Setting(self.app, address, Ignored, **options)
+        self._flush = CONTESTANTS[name].set_up(setting)
+
+    def healthy(self, path: str, times: int, is_logged_in: bool = False) -> list[float]:
+        """Return the seconds of each of so many requests that go well."""
+        cookie = self._cookie if is_logged_in else ""
+        environs = [environ(path, cookie) for _ in range(times)]
+        return [respond(self.app, one) for one in environs]
+
+    def broken(self, kind: str, times: int, frames: int = FRAMES) -> list[float]:
+        """Return the seconds of each of so many requests that fail."""
+        paths = [f"/broken/{kind}/{frames}/{next(self._numbers)}" for _ in range(times)]
+        environs = [environ(path) for path in paths]
+        return [respond(self.app, one) for one in environs]
+
+    def flush(self, seconds: float = FLUSH_SECONDS) -> None:
+        """Wait until all is delivered."""
+        self._flush(seconds)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the process is like now."""
+        return {
+            "resident_bytes": resident_bytes(),
+            "threads": thread_count() - 1,
+            "cpu_seconds": time.process_time(),
+            "users_loaded": self._users.loaded,
+        }
+
+
+def resident_bytes() -> int:
+    """Return how much memory the process holds."""
+    status = Path("/proc/self/status")
+    if status.is_file():
+        line = next(x for x in status.read_text().splitlines() if x.startswith("VmRSS"))
+        return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def thread_count() -> int:
+    """Return how many threads the process has, whoever began them."""
+    tasks = Path("/proc/self/task")
+    return len(list(tasks.iterdir())) if tasks.is_dir() else threading.active_count()
+
+
+def main() -> None:
+    """Obey."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name", choices=CONTESTANTS)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("address")
+    parser.add_argument("options", type=json.loads, help="of Setting, as JSON")
+    given = parser.parse_args()
+    # Whatever else is printed here is no answer.
+    answers, sys.stdout = sys.stdout, sys.stderr
+    worker = Worker(given.name, given.folder, given.address, **given.options)
+    print(json.dumps(None), file=answers, flush=True)
+    for line in sys.stdin:
+        order, arguments = json.loads(line)
+        found = getattr(worker, order)(**arguments)
+        print(json.dumps(found), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()
