@@ -127,8 +127,11 @@ def broken(kind: str, frames: int, number: int) -> str:
     """Fail, so many frames deep, with 12 variables in each.
 
     :param kind: ``different`` is an error like no other; ``same``, ``ignored``;
-        ``slow`` is ``different`` with a variable whose repr is slow.
+        ``slow`` is ``different`` with a variable whose repr is slow; ``light`` is
+        ``different`` with small variables, and ``light_same`` is ``same`` with such.
     """
+    if kind.startswith("light"):
+        return _light(frames, kind, number)
     report = SlowReport() if kind == "slow" else Report()
     return _order(frames, kind, number, report)
 
@@ -162,6 +165,15 @@ def _stock(frames: int, kind: str, number: int, report: Report) -> str:
     raise _error(
         kind, number, catalog, text, shelf, count, limit, nothing, places, seen
     )
+
+
+def _light(frames: int, kind: str, number: int) -> str:
+    name, price, count, ratio = "a book", 1999, 3, 0.25
+    tags, sizes = ["new", "used"], {"small": 1, "large": 2}
+    if frames > 1:
+        return _light(frames - 1, kind, number)
+    kind = "same" if kind == "light_same" else "different"
+    raise _error(kind, number, name, price, count, ratio, tags, sizes)
 
 
 def _error(kind: str, number: int, *variables: object) -> Exception:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import select
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -32,10 +33,16 @@ class Runner:
         folder.mkdir(parents=True)
         self.sink = Sink()
         self._said = folder / "stderr"
+        self._options = options
+        self._owed = 0
+        self.start()
+
+    def start(self) -> None:
+        """Start the process; what another has left in the folder is still there."""
         # Nothing but the sink is meant to be reached, and never by a proxy.
         environ = {**os.environ, "PYTHONPATH": str(ROOT), "NO_PROXY": "127.0.0.1"}
-        command = [sys.executable, "-m", "benchmarks.worker", name, str(folder)]
-        command += [self.sink.address, json.dumps(options)]
+        command = [sys.executable, "-m", "benchmarks.worker", self.name]
+        command += [str(self.folder), self.sink.address, json.dumps(self._options)]
         with self._said.open("w") as errors:
             self.process = subprocess.Popen(
                 command,
@@ -53,10 +60,25 @@ class Runner:
 
     def do(self, order: str, **arguments: Any) -> Any:
         """Let it do something, and return what it found."""
+        self.begin(order, **arguments)
+        return self.finish()
+
+    def begin(self, order: str, **arguments: Any) -> None:
+        """Let it do something, and do not wait for it."""
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps([order, arguments]) + "\n")
         self.process.stdin.flush()
+        self._owed += 1
+
+    def finish(self) -> Any:
+        """Return what it found when it did what was begun."""
+        self._owed -= 1
         return self._answer()
+
+    def is_busy(self) -> bool:
+        """Tell whether it is at something that was begun."""
+        answers = [self.process.stdout]
+        return self._owed > 0 and not select.select(answers, [], [], 0)[0]
 
     def close(self) -> None:
         """End it, and its sink."""
