@@ -1,7 +1,7 @@
 """The tracker as a process of its own: ``python -m benchmarks.receiver DATABASE_URL``.
 
 As ``errtrack serve`` runs it, but without a quota: what is measured is how much it
-can take.
+can take. In place of the URL, ``nothing`` stores nothing: that is what HTTP takes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from subprocess import PIPE, Popen
 
-from flask import Blueprint, Flask
+from flask import Blueprint, Flask, request
 from waitress.server import create_server
 
 from flask_errtrack.tracker import projects
@@ -29,6 +29,7 @@ from flask_errtrack.web.access import Access
 THREADS = 8
 PREFIX = "/errtrack"
 KEY = "key"
+NOTHING = "nothing"
 _NO_END = 1e12
 
 
@@ -68,7 +69,7 @@ class Receiver:
 
 @contextmanager
 def running(database_url: str) -> Iterator[Receiver]:
-    """Run a tracker with a database."""
+    """Run a tracker with a database, or with ``NOTHING``."""
     command = [sys.executable, "-m", __name__, database_url]
     with Popen(command, stdout=PIPE, text=True) as process:
         try:
@@ -94,15 +95,30 @@ def app_of(store: Store) -> Flask:
     return app
 
 
+def forgetful_app() -> Flask:
+    """Return an app that takes what is sent, answers, and forgets it."""
+    app = Flask(__name__)
+
+    @app.post(f"{PREFIX}/api/<int:project>/envelope/")
+    def take(project: int) -> dict[str, int]:
+        return {"bytes": len(request.get_data())}
+
+    return app
+
+
 def main() -> None:
     """Serve until killed; say the DSN first."""
-    store = Store(sys.argv[1])
-    app = app_of(store)
     listener = socket.create_server(("127.0.0.1", 0))
-    home = f"http://127.0.0.1:{listener.getsockname()[1]}{PREFIX}"
+    host = f"127.0.0.1:{listener.getsockname()[1]}"
+    if sys.argv[1] == NOTHING:
+        app, dsn = forgetful_app(), f"http://{KEY}@{host}{PREFIX}/1"
+    else:
+        store = Store(sys.argv[1])
+        app = app_of(store)
+        dsn = projects.dsn_of(projects.every(store)[0], f"http://{host}{PREFIX}")
     server = create_server(app, sockets=[listener], threads=THREADS)
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    print(projects.dsn_of(projects.every(store)[0], home), flush=True)
+    print(dsn, flush=True)
     server.run()
 
 

@@ -33,10 +33,20 @@ PART = "storing"
 #: So many different errors the events are of.
 ISSUES = (KINDS, 1)
 _BATCH = 100
+#: So many events are stored before the clock runs: by then all is loaded.
+_WARM_UP = 20
 _SQLITE = "SQLite alone"
 _BATCHED = f"{_SQLITE}, {_BATCH} at once"
 _IN_PROCESS = "Flask-ErrTrack, in-process"
 HTTP = "Flask-ErrTrack, over HTTP"
+_ONE_CLIENT = f"{HTTP}, one client"
+_IN_MEMORY = f"{HTTP}, file in memory"
+NOTHING = "Flask alone, over HTTP"
+#: Files here are on no disk.
+_MEMORY = Path("/dev/shm")
+
+#: Stores all events; returns the seconds by the clock, and of the processor.
+Way = Callable[[], tuple[float, float]]
 
 
 @dataclass
@@ -49,7 +59,7 @@ class _Samples:
 
 def measure(plan: Plan) -> Iterator[Result]:
     """Measure storing of many issues and of one, and with everything else going on."""
-    events, rounds = (200, 2) if plan.is_quick else (2000, 7)
+    events, rounds = (200, 2) if plan.is_quick else (2000, 5)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         samples = sample_events(folder / "samples")
@@ -97,12 +107,14 @@ class Course:
     def run(self, rounds: int) -> Iterator[Result]:
         """Yield what was found."""
         transactions = self._written_down()
-        ways: dict[str, Callable[[], tuple[float, float]]] = {
+        ways: dict[str, Way] = {
             _SQLITE: lambda: self._alone(transactions, 1),
             _BATCHED: lambda: self._alone(transactions, _BATCH),
             _IN_PROCESS: self._in_process,
-            HTTP: self._over_http,
+            HTTP: lambda: self._over_http(HTTP, self._copy()),
         }
+        if len(self._samples) > 1:
+            ways |= self._for_the_limit()
         for name, dsn in self._targets.items():
             ways[name] = lambda name=name, dsn=dsn: self._elsewhere(name, dsn)  # type: ignore[misc]
         samples = {name: _Samples([], []) for name in ways}
@@ -157,6 +169,8 @@ class Course:
         store = Store(f"sqlite:///{self._copy()}")
         store.check()
         items = self._items()
+        for item in self._items()[:_WARM_UP]:
+            store.record(item)
         with ThreadPoolExecutor(CLIENTS) as threads:
             used, started = process_time(), perf_counter()
             for _ in threads.map(store.record, items):
@@ -165,18 +179,42 @@ class Course:
         store.close()
         return took, used
 
-    def _over_http(self) -> tuple[float, float]:
-        path = self._copy()
-        before = _counted(path)
+    def _for_the_limit(self) -> dict[str, Way]:
+        """Return what tells whether the disk, the lock or HTTP is the limit."""
+        ways: dict[str, Way] = {
+            _ONE_CLIENT: lambda: self._over_http(_ONE_CLIENT, self._copy(), clients=1),
+            NOTHING: self._nothing,
+        }
+        if _MEMORY.is_dir():
+            ways[_IN_MEMORY] = self._in_memory
+        return ways
+
+    def _nothing(self) -> tuple[float, float]:
+        with receiver.running(receiver.NOTHING) as running:
+            self._warm_up(running)
+            used = running.cpu_seconds()
+            seconds, _ = self._send(NOTHING, running.dsn)
+            return seconds, running.cpu_seconds() - used
+
+    def _in_memory(self) -> tuple[float, float]:
+        with tempfile.TemporaryDirectory(dir=_MEMORY) as name:
+            path = Path(shutil.copy(self._empty, name))
+            return self._over_http(_IN_MEMORY, path)
+
+    def _over_http(
+        self, name: str, path: Path, clients: int = CLIENTS
+    ) -> tuple[float, float]:
         with receiver.running(f"sqlite:///{path}") as running:
+            self._warm_up(running)
+            before, size = _counted(path), _size(path)
             used, written = running.cpu_seconds(), running.written_bytes()
-            seconds, answers = self._send(HTTP, running.dsn)
+            seconds, answers = self._send(name, running.dsn, clients)
             used = running.cpu_seconds() - used
             written = running.written_bytes() - written
             memory = running.resident_mebibytes()
         # 200 means stored.
         assert _counted(path) - before == self._events
-        on_disk = _size(path) - _size(self._empty)
+        on_disk = _size(path) - size
         for case, figure in {
             "answer p50, ms": quantiles(answers, n=100)[49] * 1e3,
             "answer p95, ms": quantiles(answers, n=100)[94] * 1e3,
@@ -185,15 +223,21 @@ class Course:
             "disk for each event, kB": on_disk / self._events / 1e3,
             "memory of the server, MiB": memory,
         }.items():
-            self._of_server.setdefault(case, []).append(figure)
+            if name == HTTP:
+                self._of_server.setdefault(case, []).append(figure)
         return seconds, used
+
+    def _warm_up(self, running: receiver.Receiver) -> None:
+        send(running.dsn, list(envelopes(self._samples, _WARM_UP)), 1)
 
     def _elsewhere(self, name: str, dsn: str) -> tuple[float, float]:
         return self._send(name, dsn)[0], 0.0
 
-    def _send(self, name: str, dsn: str) -> tuple[float, list[float]]:
+    def _send(
+        self, name: str, dsn: str, clients: int = CLIENTS
+    ) -> tuple[float, list[float]]:
         """Return the seconds that all would have taken, and those of each request."""
-        load = send(dsn, list(envelopes(self._samples, self._events)), CLIENTS)
+        load = send(dsn, list(envelopes(self._samples, self._events)), clients)
         self._statuses.setdefault(name, Counter()).update(load.statuses)
         return load.seconds / max(load.stored, 1) * self._events, load.request_seconds
 

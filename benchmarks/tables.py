@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
 
 from .results import Result
 
@@ -14,18 +13,25 @@ REFERENCES = (
     "Flask-ErrTrack, embedded",
     "Flask-ErrTrack",
 )
-_WIDTH = 34
+_WIDTH = 42
 
 
 def lines(results: Iterable[Result]) -> Iterator[str]:
     """Yield the table of each case."""
-    for (part, case), found in groupby(results, key=lambda one: one.key[:2]):
-        every = list(found)
+    for (part, case), every in by_case(results).items():
         against = reference(every)
         told = f", ratio to {against.contestant}" if len(every) > 1 and against else ""
         yield f"{part}: {case}{told}"
         for one in every:
             yield f"  {_line(one, ratio(one, against) if told else None)}".rstrip()
+
+
+def by_case(results: Iterable[Result]) -> dict[tuple[str, str], list[Result]]:
+    """Return the figures of each part and case, in the order in which they came."""
+    found: dict[tuple[str, str], list[Result]] = {}
+    for one in results:
+        found.setdefault((one.part, one.case), []).append(one)
+    return found
 
 
 def reference(results: Sequence[Result]) -> Result | None:
