@@ -9,6 +9,7 @@ import gzip
 import json
 import multiprocessing
 import re
+import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,7 +17,19 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing.connection import Connection
 from typing import Any
 
-STATES = ("healthy", "hanging", "answering 500", "breaking off")
+#: How a server may be: ``far`` and ``slow`` take each event and answer late.
+STATES = (
+    "healthy",
+    "far",
+    "slow",
+    "refusing",
+    "hanging",
+    "answering 500",
+    "answering 429",
+)
+_ANSWER_SECONDS = {"far": 0.1, "slow": 2.0}
+_STATUSES = {"answering 500": 500, "answering 429": 429}
+_RETRY_AFTER_SECONDS = 1
 # Each request to the app that fails has a path of its own, and each contestant
 # reports it by this name.
 _URL = re.compile(rb'"url": ?"[^"]*/broken/\w+/\d+/(\d+)"')
@@ -82,6 +95,25 @@ class _Server(ThreadingHTTPServer):
         #: Of requests with an event, and of others.
         self.taken_bytes = [0, 0]
         self.may_go_on = threading.Event()
+        self._listen()
+
+    def become(self, state: str) -> None:
+        """Be in another state; whoever waits for an answer waits no longer."""
+        before, self.state = self.state, state
+        self.may_go_on.set()
+        self.may_go_on = threading.Event()
+        if state == "refusing":
+            self.shutdown()
+            self.socket.close()
+            # Bound without listening: nobody else gets the port.
+            self.socket = socket.socket(self.address_family, self.socket_type)
+            self.server_bind()
+        elif before == "refusing":
+            self.server_activate()
+            self._listen()
+
+    def _listen(self) -> None:
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -95,17 +127,21 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        state = self.server.state
+        state, may_go_on = self.server.state, self.server.may_go_on
         if state == "hanging":
-            self.server.may_go_on.wait()
-        if state in ("hanging", "breaking off"):
+            may_go_on.wait()
+        if state in ("hanging", "refusing"):
             self.close_connection = True
             return
-        if state == "healthy":
+        status = _STATUSES.get(state)
+        if status is None:
+            # Honeybadger's servers say 201, and its client insists on it.
+            status = 201 if self.path == "/v1/notices/" else 200
             self._take(body)
-        # Honeybadger's servers say 201, and its client insists on it.
-        well = 201 if self.path == "/v1/notices/" else 200
-        self.send_response(well if state == "healthy" else 500)
+            may_go_on.wait(_ANSWER_SECONDS.get(state, 0))
+        self.send_response(status)
+        if status == 429:
+            self.send_header("Retry-After", str(_RETRY_AFTER_SECONDS))
         self.send_header("Content-Length", "2")
         self.end_headers()
         self.wfile.write(b"{}")
@@ -143,7 +179,6 @@ def _decoded(body: bytes, encoding: str | None) -> bytes:
 
 def _serve(pipe: Connection) -> None:
     server = _Server()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     pipe.send(server.server_port)
     answers: dict[str, Callable[[], Any]] = {
         "count": lambda: (len(server.event_ids), len({*server.event_ids})),
@@ -154,7 +189,5 @@ def _serve(pipe: Connection) -> None:
         if order in answers:
             pipe.send(answers[order]())
             continue
-        server.may_go_on.set()
-        server.may_go_on = threading.Event()
-        server.state = order
+        server.become(order)
         pipe.send(None)

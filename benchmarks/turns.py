@@ -77,8 +77,8 @@ class Runner:
 
     def is_busy(self) -> bool:
         """Tell whether it is at something that was begun."""
-        answers = [self.process.stdout]
-        return self._owed > 0 and not select.select(answers, [], [], 0)[0]
+        assert self.process.stdout is not None
+        return self._owed > 0 and not select.select([self.process.stdout], [], [], 0)[0]
 
     def close(self) -> None:
         """End it, and its sink."""
