@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from conftest import MakeApp
 
-from flask_errtrack.cli.console import main
+from flask_errtrack.console import main
 from flask_errtrack.transports import MemoryTransport
 
 SETTINGS = """

@@ -11,7 +11,7 @@ from typing import Any
 ROOT = Path(__file__).parent.parent.parent
 # apprise imports it before Python 3.13.
 NO_MATTER = "ignore:'imghdr' is deprecated:DeprecationWarning"
-CODE = "from flask_errtrack.cli.console import main; main(prog_name='errtrack')"
+CODE = "from flask_errtrack.console import main; main(prog_name='errtrack')"
 
 
 def started(

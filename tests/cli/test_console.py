@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from flask_errtrack.cli import errtrack_commands
-from flask_errtrack.cli.console import main
+from flask_errtrack.console import main
 from flask_errtrack.protocol.envelope import Item
 from flask_errtrack.tracker import projects
 from flask_errtrack.tracker.database import schema

@@ -170,7 +170,7 @@ def test_the_command_copies_the_app_s_tracker(
 def test_a_terminal_shows_how_far_it_is(store: Store, tmp_path: Path) -> None:
     here, there = pty.openpty()
     with os.fdopen(there, "wb") as terminal:
-        main = "from flask_errtrack.cli.console import main; main()"
+        main = "from flask_errtrack.console import main; main()"
         subprocess.run(
             [sys.executable, "-c", main, "backup", str(tmp_path / "copy.db")],
             env={

@@ -15,12 +15,12 @@ import click
 from flask import Flask
 from flask.cli import ScriptInfo
 
-from ..composition import dismantle
-from ..version import VERSION
-from . import errtrack_commands
-from .current import explained
-from .migrate import migrate_files_command
-from .serve import serve_command
+from .cli import errtrack_commands
+from .cli.current import explained
+from .cli.migrate import migrate_files_command
+from .cli.serve import serve_command
+from .composition import dismantle
+from .version import VERSION
 
 # These are about an app that sends.
 _OF_AN_APP = frozenset({"test", "outbox", "doctor", "migrate-config"})
@@ -70,8 +70,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _tracker(context: click.Context, options: dict[str, Any]) -> Flask:
     """Return the tracker with a database, closed when the command ends."""
-    from ..tracker import standalone
-    from ..tracker.projects import checked_base_url
+    from .tracker import standalone
+    from .tracker.projects import checked_base_url
 
     given = options.pop("database_url", standalone.DEFAULT_DATABASE_URL)
     database_url = standalone.absolute(str(given))
