@@ -14,12 +14,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from . import breadcrumbs, pages, storing, tables
+from . import breadcrumbs, failing, healthy, pages, start, storing, tables
 from .plan import Part, Plan
 from .results import RESULTS, Result, Results
 
 #: Each part, and about how many minutes it takes.
 PARTS: dict[str, tuple[Part, float]] = {
+    "healthy": (healthy.measure, 1),
+    "failing": (failing.measure, 3),
+    "start": (start.measure, 3),
     "breadcrumbs": (breadcrumbs.measure, 0.5),
     "storing": (storing.measure, 3),
     "pages": (pages.measure, 4),

@@ -7,7 +7,6 @@ that no other has: by it a sink tells what arrived.
 from __future__ import annotations
 
 import logging
-import os
 import random
 import time
 from pathlib import Path
@@ -33,6 +32,11 @@ class Ignored(Exception):
 
 class Broken(Exception):
     """What is raised again and again: the same error."""
+
+
+_KINDS: list[type[Exception]] = [
+    type(f"Broken{number}", (Exception,), {}) for number in range(200)
+]
 
 
 class Report:
@@ -80,9 +84,9 @@ def make_app(folder: Path) -> tuple[Flask, Users]:
     app.secret_key = "a secret key for the benchmark"
     users = Users()
     LoginManager(app).user_loader(users.load)
-    # Flask's own, which writes to standard error, is left out where there is one.
+    # Where there is one, Flask adds none that formats a traceback for each error.
     logger = logging.getLogger(app.name)
-    logger.addHandler(_quiet_handler())
+    logger.addHandler(logging.NullHandler())
     logger.setLevel(logging.INFO)
 
     def log(level: int) -> str:
@@ -126,9 +130,9 @@ def respond(app: Flask, environ: dict[str, Any]) -> float:
 def broken(kind: str, frames: int, number: int) -> str:
     """Fail, so many frames deep, with 12 variables in each.
 
-    :param kind: ``different`` is an error like no other; ``same``, ``ignored``;
-        ``slow`` is ``different`` with a variable whose repr is slow; ``light`` is
-        ``different`` with small variables, and ``light_same`` is ``same`` with such.
+    :param kind: ``different``: as different as 200 errors are; ``same``: always the
+        same; ``ignored``; ``slow``: different, with a variable whose repr is slow;
+        ``light`` and ``light_same``: different and the same, with small variables.
     """
     if kind.startswith("light"):
         return _light(frames, kind, number)
@@ -182,15 +186,7 @@ def _error(kind: str, number: int, *variables: object) -> Exception:
         return Broken("the order cannot be priced")
     if kind == "ignored":
         return Ignored(message)
-    kind_of_error: type[Exception] = type(f"Broken{number}", (Exception,), {})
-    return kind_of_error(message)
-
-
-def _quiet_handler() -> logging.Handler:
-    # As an app in production has one; what it writes is of no interest here.
-    handler = logging.StreamHandler(open(os.devnull, "w"))
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    return handler
+    return _KINDS[number % len(_KINDS)](message)
 
 
 def _start(status: str, headers: Any, exc_info: Any = None) -> Any:

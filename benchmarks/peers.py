@@ -54,12 +54,14 @@ class Contestant:
 
     :param modules: what its documentation imports.
     :param variables: what it reports of local variables.
+    :param user: what is to be known of how it tells who is logged in.
     :param can_sample: whether it can report a part of the errors.
     """
 
     modules: tuple[str, ...]
     set_up: Callable[[Setting], Flush]
     variables: str
+    user: str = "does not tell who it was"
     can_sample: bool = False
 
 
@@ -190,21 +192,25 @@ def _join_threads(seconds: float) -> None:
             thread.join(max(0.0, end - time.monotonic()))
 
 
-_OURS = ("flask_errtrack",)
-_SENTRY = ("sentry_sdk",)
+def _of_errtrack(set_up: Callable[[Setting], Flush]) -> Contestant:
+    return Contestant(("flask_errtrack",), set_up, "of each frame", "", can_sample=True)
+
+
+def _of_sentry(set_up: Callable[[Setting], Flush]) -> Contestant:
+    user = "with send_default_pii: else it does not tell who it was"
+    return Contestant(("sentry_sdk",), set_up, "of each frame", user, can_sample=True)
+
 
 CONTESTANTS: dict[str, Contestant] = {
-    ALONE: Contestant((), flask_alone, "", can_sample=True),
-    OURS: Contestant(_OURS, errtrack_embedded, "of each frame", can_sample=True),
-    OURS_TO_DSN: Contestant(_OURS, errtrack_to_dsn, "of each frame", can_sample=True),
-    SENTRY: Contestant(_SENTRY, sentry, "of each frame", can_sample=True),
-    f"{SENTRY}, no sessions": Contestant(
-        _SENTRY, sentry_without_sessions, "of each frame", can_sample=True
-    ),
+    ALONE: Contestant((), flask_alone, "", "", can_sample=True),
+    OURS: _of_errtrack(errtrack_embedded),
+    OURS_TO_DSN: _of_errtrack(errtrack_to_dsn),
+    SENTRY: _of_sentry(sentry),
+    f"{SENTRY}, no sessions": _of_sentry(sentry_without_sessions),
     "rollbar": Contestant(
         ("rollbar", "rollbar.contrib.flask"),
         rollbar,
-        "of each frame, of objects the type",
+        "of each frame; of objects the type",
     ),
     "bugsnag": Contestant(("bugsnag", "bugsnag.flask"), bugsnag, "none"),
     "honeybadger": Contestant(

@@ -6,30 +6,32 @@ import json
 import os
 import random
 import select
+import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from .peers import OURS
+from .results import Result
 from .sink import Sink
 
 ROOT = Path(__file__).resolve().parents[1]
-# Which turn a contestant has changes, so that none always follows the same.
 _ORDER = random.Random(6)
 _Found = TypeVar("_Found")
 
 
 class Runner:
-    """A contestant that runs, and the sink to which it sends.
-
-    :raises ChildProcessError: it ended; what it said on its standard error.
-    """
+    """A contestant that runs, and the sink to which it sends."""
 
     def __init__(self, name: str, folder: Path, **options: Any) -> None:
         self.name = name
         self.folder = folder
+        #: Why it can do no more; empty while it can.
+        self.broken = ""
         folder.mkdir(parents=True)
         self.sink = Sink()
         self._said = folder / "stderr"
@@ -39,15 +41,13 @@ class Runner:
 
     def start(self) -> None:
         """Start the process; what another has left in the folder is still there."""
-        # Nothing but the sink is meant to be reached, and never by a proxy.
-        environ = {**os.environ, "PYTHONPATH": str(ROOT), "NO_PROXY": "127.0.0.1"}
         command = [sys.executable, "-m", "benchmarks.worker", self.name]
         command += [str(self.folder), self.sink.address, json.dumps(self._options)]
         with self._said.open("w") as errors:
             self.process = subprocess.Popen(
                 command,
                 cwd=ROOT,
-                env=environ,
+                env=surroundings(),
                 text=True,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -55,19 +55,25 @@ class Runner:
             )
 
     def wait(self) -> None:
-        """Wait until it is set up."""
-        self._answer()
+        """Wait until it is set up, or broken."""
+        with suppress(ChildProcessError):
+            self._answer()
 
     def do(self, order: str, **arguments: Any) -> Any:
-        """Let it do something, and return what it found."""
+        """Let it do something, and return what it found.
+
+        :raises ChildProcessError: it has ended; with what it said last.
+        """
         self.begin(order, **arguments)
         return self.finish()
 
     def begin(self, order: str, **arguments: Any) -> None:
         """Let it do something, and do not wait for it."""
         assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps([order, arguments]) + "\n")
-        self.process.stdin.flush()
+        # Of one that has ended is told by who waits for its answer.
+        with suppress(BrokenPipeError):
+            self.process.stdin.write(json.dumps([order, arguments]) + "\n")
+            self.process.stdin.flush()
         self._owed += 1
 
     def finish(self) -> Any:
@@ -80,6 +86,16 @@ class Runner:
         assert self.process.stdout is not None
         return self._owed > 0 and not select.select([self.process.stdout], [], [], 0)[0]
 
+    def counted(self) -> int:
+        """Return how many errors were counted where they arrived."""
+        if self.name != OURS:
+            return self.sink.taken()[0]
+        with closing(sqlite3.connect(self.folder / "errtrack.db")) as database:
+            found = database.execute(
+                "SELECT sum(event_count) FROM errtrack_issue"
+            ).fetchone()
+        return found[0] or 0
+
     def close(self) -> None:
         """End it, and its sink."""
         self.process.kill()
@@ -90,9 +106,20 @@ class Runner:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            said = self._said.read_text()[-2000:]
-            raise ChildProcessError(f"{self.name} ended: {said}")
+            said = self._said.read_text().strip().rpartition("\n")[2]
+            self.broken = f"ended: {said}"
+            raise ChildProcessError(f"{self.name} {self.broken}")
         return json.loads(line)
+
+
+def surroundings() -> dict[str, str]:
+    """Return the environment of a contestant: it reaches the sink without a proxy."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "NO_PROXY": "127.0.0.1"}
+
+
+def shuffled(every: Sequence[_Found]) -> list[_Found]:
+    """Return all in another order: none always follows the same."""
+    return _ORDER.sample(every, len(every))
 
 
 @contextmanager
@@ -112,13 +139,43 @@ def running(
 
 
 def in_turns(
-    runners: list[Runner], rounds: int, do: Callable[[Runner], _Found]
+    runners: Sequence[Runner],
+    rounds: int,
+    do: Callable[[Runner], _Found],
+    budget_seconds: float = 60,
 ) -> dict[str, list[_Found]]:
-    """Return what each found in each round; a first round warms up."""
+    """Return what each found in each round; a first round warms up.
+
+    Who has ended finds nothing more, nor who took longer than ``budget_seconds``.
+    """
     found: dict[str, list[_Found]] = {runner.name: [] for runner in runners}
+    left = dict.fromkeys(found, budget_seconds)
     for number in range(rounds + 1):
-        for runner in _ORDER.sample(runners, len(runners)):
-            one = do(runner)
-            if number:
-                found[runner.name].append(one)
+        for runner in shuffled(runners):
+            if runner.broken or (left[runner.name] < 0 and number > 1):
+                continue
+            started = time.monotonic()
+            with suppress(ChildProcessError):
+                one = do(runner)
+                if number:
+                    found[runner.name].append(one)
+            left[runner.name] -= time.monotonic() - started
     return found
+
+
+def each(
+    part: str,
+    case: str,
+    unit: str,
+    runners: Sequence[Runner],
+    samples: Mapping[str, Sequence[float]],
+    notes: Mapping[str, str] | None = None,
+) -> Iterator[Result]:
+    """Yield what each runner found of those that have samples or are broken."""
+    for runner in runners:
+        name, found = runner.name, samples.get(runner.name)
+        if runner.broken:
+            yield Result.missing(part, case, name, runner.broken)
+        elif found:
+            note = (notes or {}).get(name, "")
+            yield Result.of(part, case, name, unit, found, note)

@@ -9,9 +9,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import resource
 import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -20,6 +18,7 @@ from typing import Any
 
 from .app import FRAMES, Ignored, environ, logged_in_cookie, make_app, respond
 from .peers import CONTESTANTS, Setting
+from .process import resident_bytes, thread_count
 
 FLUSH_SECONDS = 30.0
 
@@ -67,21 +66,6 @@ class Worker:
             "cpu_seconds": time.process_time(),
             "users_loaded": self._users.loaded,
         }
-
-
-def resident_bytes() -> int:
-    """Return how much memory the process holds."""
-    status = Path("/proc/self/status")
-    if status.is_file():
-        line = next(x for x in status.read_text().splitlines() if x.startswith("VmRSS"))
-        return int(line.split()[1]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def thread_count() -> int:
-    """Return how many threads the process has, whoever began them."""
-    tasks = Path("/proc/self/task")
-    return len(list(tasks.iterdir())) if tasks.is_dir() else threading.active_count()
 
 
 def main() -> None:

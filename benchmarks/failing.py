@@ -1,0 +1,114 @@
+"""Measure what a request that fails costs on its own thread, beside the peers."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from statistics import median, quantiles
+
+from .app import FRAMES, SLOW_REPR_SECONDS
+from .peers import ALONE, CONTESTANTS
+from .plan import Plan, progress
+from .results import Result
+from .turns import Runner, each, in_turns, running
+
+PART = "failing"
+REQUEST = f"failing request, {FRAMES} frames of 12 variables"
+SLOW = f"{REQUEST}, one with a repr of {SLOW_REPR_SECONDS * 1e3:g} ms"
+STORM = "the same error again and again"
+COUNTED = f"{STORM}: share that is counted"
+IGNORED = "ignored error"
+UNSAMPLED = "unsampled error"
+#: So many errors, then all that waits is sent: it disturbs nobody else.
+_BLOCK = 5
+_STORM_BLOCK = 50
+#: Who is slow has fewer turns.
+_BUDGET_SECONDS = 12.0
+
+
+def measure(plan: Plan) -> Iterator[Result]:
+    """Measure different errors and the same one, and what is not reported."""
+    yield from of_contestants(list(CONTESTANTS), 5 if plan.is_quick else 60)
+
+
+def of_contestants(names: Sequence[str], rounds: int) -> Iterator[Result]:
+    """Measure some of them."""
+    sampling = [name for name in names if CONTESTANTS[name].can_sample]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with running(names, folder / "reported") as runners:
+            yield from of_kind(REQUEST, runners, "different", rounds, "ms")
+            yield from of_kind(SLOW, runners, "slow", max(2, rounds // 4), "ms")
+            yield from of_kind(IGNORED, runners, "ignored", rounds, "µs")
+        with running(names, folder / "storm") as runners:
+            yield from _storm(runners, max(1, rounds // 3))
+        with running(sampling, folder / "unsampled", sample_rate=0.0) as runners:
+            yield from of_kind(UNSAMPLED, runners, "different", rounds, "µs")
+        for name in names:
+            if name not in sampling:
+                why = "reports all errors or none"
+                yield Result.missing(PART, f"{UNSAMPLED}: added", name, why)
+
+
+def of_kind(
+    case: str, runners: Sequence[Runner], kind: str, rounds: int, unit: str
+) -> Iterator[Result]:
+    """Yield what a request takes on Flask alone, and what each adds to that."""
+    progress(f"{case}, {len(runners)} contestants")
+    found = _taken(runners, kind, rounds, _BLOCK, unit)
+    alone = found.pop(ALONE)
+    yield Result.of(PART, case, ALONE, unit, alone)
+    samples = {
+        name: [one - median(alone) for one in mine] for name, mine in found.items()
+    }
+    notes = {} if kind == "ignored" else _variables()
+    yield from each(PART, f"{case}: added", unit, runners, samples, notes)
+    if unit == "ms":
+        slowest = {
+            name: [quantiles(mine, n=100, method="inclusive")[-1]]
+            for name, mine in samples.items()
+            if mine
+        }
+        yield from each(PART, f"{case}: added, p99", unit, runners, slowest, notes)
+
+
+def _storm(runners: Sequence[Runner], rounds: int) -> Iterator[Result]:
+    """Yield what each error of a storm adds, and how many of them were counted."""
+    progress(f"{STORM}, {len(runners)} contestants")
+    found = _taken(runners, "same", rounds, _STORM_BLOCK, "ms")
+    alone = found.pop(ALONE)
+    samples = {
+        name: [one - median(alone) for one in mine] for name, mine in found.items()
+    }
+    yield from each(PART, f"{STORM}: added", "ms", runners, samples, _variables())
+    # The first turn is no sample, but its errors happened.
+    shares = {
+        one.name: [one.counted() / (len(samples[one.name]) + _STORM_BLOCK)]
+        for one in runners
+        if one.name in samples
+    }
+    yield from each(PART, COUNTED, "", runners, shares)
+
+
+def _taken(
+    runners: Sequence[Runner], kind: str, rounds: int, block: int, unit: str
+) -> dict[str, list[float]]:
+    """Return what each request took."""
+    factor = {"ms": 1e3, "µs": 1e6}[unit]
+
+    def taken(runner: Runner) -> list[float]:
+        found = runner.do("broken", kind=kind, times=block)
+        runner.do("flush")
+        return [one * factor for one in found]
+
+    every = in_turns(runners, rounds, taken, _BUDGET_SECONDS)
+    return {name: sum(turns, []) for name, turns in every.items()}
+
+
+def _variables() -> dict[str, str]:
+    return {
+        name: f"variables: {one.variables}"
+        for name, one in CONTESTANTS.items()
+        if one.variables
+    }
