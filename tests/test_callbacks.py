@@ -13,7 +13,7 @@ from flask_errtrack.client.callbacks import (
     sampling_rate,
 )
 from flask_errtrack.event import Event
-from flask_errtrack.privacy.redaction import REDACTED
+from flask_errtrack.privacy.rule import REDACTED
 from flask_errtrack.reading.exceptions import new_event
 
 SECRET = "very private"

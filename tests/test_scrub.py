@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import json
 import re
+import sys
 import time
+import tracemalloc
 from html import escape
 from typing import Any, cast
 from urllib.parse import quote, quote_plus
@@ -13,7 +15,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from flask_errtrack.event import Event
-from flask_errtrack.privacy.redaction import REDACTED
+from flask_errtrack.privacy.rule import REDACTED
 from flask_errtrack.privacy.scrub import Scrubber
 from flask_errtrack.privacy.secret_names import is_secret_name, secrets_of_settings
 from flask_errtrack.reading.serialize import CUT_MARK
@@ -524,6 +526,57 @@ def test_the_event_itself_stays_as_it_was() -> None:
     assert before == kept and made != before
     made["extra"]["a"].append("more")
     assert before == kept
+
+
+def test_a_text_that_was_harmless_before_is_looked_at_for_the_secrets_of_today() -> (
+    None
+):
+    scrubber, text = Scrubber(), "the value is hunter2222"
+    assert scrubbed(text, scrubber=scrubber) == text
+    assert scrubbed(text, "hunter2222", scrubber=scrubber) == f"the value is {REDACTED}"
+    named = {"message": text, "password": "hunter2222"}
+    assert scrubbed(named, scrubber=scrubber)["message"] == f"the value is {REDACTED}"
+    assert scrubbed(text, scrubber=scrubber) == text
+
+
+def test_a_secret_is_redacted_each_time_it_comes() -> None:
+    scrubber, text = Scrubber(), f"token={JWT}"
+    assert [scrubbed(text, scrubber=scrubber) for _ in range(3)] == [
+        f"token={REDACTED}"
+    ] * 3
+
+
+def test_what_is_harmless_as_source_may_be_none_as_text() -> None:
+    scrubber, line = Scrubber(), 'password = "hunter"'
+    frame: Any = {"context_line": line}
+    values: Any = [{"type": "E", "stacktrace": {"frames": [frame]}}]
+    made: Any = scrubber.scrub(event(exception={"values": values}))
+    assert made["exception"]["values"][0]["stacktrace"]["frames"] == [frame]
+    assert scrubbed(line, scrubber=scrubber) == f'password = "{REDACTED}"'
+
+
+def test_a_letter_that_grows_in_lower_case_hides_no_secret() -> None:
+    grows = "\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}"
+    made = scrubbed([f"{grows}stanbul", f"{grows} PASSWORD=hunter", "TOKEN=abc"])
+    assert made == [
+        f"{grows}stanbul",
+        f"{grows} PASSWORD={REDACTED}",
+        f"TOKEN={REDACTED}",
+    ]
+    grown = [one for one in map(chr, range(sys.maxunicode)) if len(one.lower()) > 1]
+    assert grown == [grows]
+
+
+def test_memory_of_harmless_texts_is_bounded() -> None:
+    scrubber = Scrubber()
+    scrubber.scrub(event(extra={"first": "seen before"}))
+    tracemalloc.start()
+    for number in range(100):
+        texts = [f"a text of some length {number}-{one}" for one in range(300)]
+        scrubber.scrub(event(extra={"texts": texts}))
+    kept_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept_bytes < 2_000_000
 
 
 def test_scrubbing_again_changes_nothing() -> None:

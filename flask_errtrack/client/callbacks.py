@@ -13,7 +13,7 @@ from typing import Any, cast
 from ..errors import guard, silence
 from ..event import Event, exceptions_of, frames_of
 from ..notes import note
-from ..privacy.redaction import REDACTED
+from ..privacy.rule import REDACTED
 from ..protocol.wire import copied
 
 Hook = Callable[[Any, Mapping[str, Any]], Any]

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from ..event import Event
-from ..privacy.redaction import REDACTED
+from ..privacy.rule import REDACTED
 from ..reading.serialize import CLASS_KEY, DATA_LIMITS, Serializer
 
 # How click ends a command on purpose.

@@ -8,35 +8,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import lru_cache
 from html import escape
 from itertools import chain
 from urllib.parse import quote, quote_plus
 
 from ..reading.serialize import CUT_MARK
+from .rule import REDACTED, Rule, all_positions
 from .secret_names import MIN_SECRET_LENGTH, URL_PASSWORD
-
-REDACTED = "[redacted]"
 
 # Between the beginning of a secret and where it was cut.
 _MAX_QUOTES = 2
 _MAX_GUESS_RULES = 1000
 _MAX_GUESS_HITS = 20_000
-
-
-@dataclass(frozen=True)
-class Rule:
-    """Redacts one shape of secret in a text.
-
-    :param positions: where in a text (given as it is, and in lower case) the shape
-        may stand. Called once with all texts of an event together, so that what
-        does not occur costs next to nothing.
-    """
-
-    positions: Callable[[str, str], Iterable[int]]
-    redact: Callable[[str], str]
 
 
 def rules_of_secrets(
@@ -92,7 +78,7 @@ def _exact_rule(secret: str) -> Rule:
             return text
         # A cut may have left the first part of the secret.
         parts, done = [], 0
-        for at in _all_positions(text, start):
+        for at in all_positions(text, start):
             end = text.find(CUT_MARK, at, at + len(secret) + _MAX_QUOTES + 1)
             kept = text[at:end].rstrip("'\"")
             if end >= 0 and secret.startswith(kept):
@@ -100,21 +86,14 @@ def _exact_rule(secret: str) -> Rule:
                 done = at + len(kept)
         return "".join([*parts, text[done:]])
 
-    return Rule(lambda together, lower: _all_positions(together, start), redact)
-
-
-def _all_positions(text: str, word: str) -> Iterator[int]:
-    at = text.find(word)
-    while at >= 0:
-        yield at
-        at = text.find(word, at + len(word))
+    return Rule(lambda together, lower: all_positions(together, start), redact)
 
 
 def pattern_rule(pattern: re.Pattern[str]) -> Rule:
     """Return the rule for an expression that the app's developer wrote."""
     # Tried on each text: an anchor in it means the ends of a text.
     return Rule(
-        lambda together, lower: _all_positions(together + "\n", "\n"),
+        lambda together, lower: all_positions(together + "\n", "\n"),
         lambda text: pattern.sub(lambda match: match[0] and REDACTED, text),
     )
 
@@ -124,128 +103,9 @@ def _shape_rule(hints: str, pattern: str, keep: str = "") -> Rule:
     words, expression = hints.split("|"), re.compile(pattern)
 
     def positions(together: str, lower: str) -> Iterator[int]:
-        return chain.from_iterable(_all_positions(lower, word) for word in words)
+        return chain.from_iterable(all_positions(lower, word) for word in words)
 
     return Rule(positions, lambda text: expression.sub(f"{keep}{REDACTED}", text))
-
-
-# A name and what stands between it and its value: password=…, 'password': …,
-# ('password', …), form["password"] = …, password%3D…
-_NAME = re.compile(
-    r"(?:(?<![\w%\\-])|(?<=\\[nrt])|(?<=%[0-9A-Fa-f]{2}))(?P<name>[\w-]{2,80}+)"
-    r"(?P<quote>\\{0,7}['\"])?\]?(?P<between>\s{0,8}(?:=(?![=~])|%3[Dd]|:|,)\s{0,8})"
-)
-_OPENING = re.compile(r"[(\[]\s{0,8}[bB]?\\{0,7}['\"]\Z")
-_CLOSING = re.compile(r"\\{0,7}['\"]?\s{0,8},?\s{0,8}[)\]]")
-_OPEN = re.compile(r"[bBfFrRuU]{0,2}(?P<slashes>\\{0,7})(?P<quote>['\"])")
-_NOTHING = re.compile(
-    r"(?:None|null|nil|undefined|[Tt]rue|[Ff]alse|\*+|\[redacted\]|''|\"\")(?!\w)"
-)
-_BRACKETS = re.compile(r"[\[({<][^\])}>]*+[\])}>]?")
-_BARE = re.compile(
-    r"(?:[^\s'\"&;,)\]}>\\%]|\\(?![nrt'\"])|%(?!26|22|27)|,(?=[^\s'\"]))+"
-)
-_PROSE = re.compile(r"(?!%\(|:\w|\$\{|<)(?=\S{0,60}[\d@#$%^*+=/])[^\s'\"&;,)\]}>]{4,}")
-_LITERAL = re.compile(r"(?=[^\s{}]*\d)[^\s{}]{8,}")
-_QUERY_LITERAL = re.compile(r"(?=[^\s{}'\"&#]*\d)[^\s{}'\"&#]{8,}")
-_NAME_HINTS = (
-    "pass|pwd|pw|secret|token|credential|auth|key|jwt|csrf|xsrf|cookie|otp|pin|cvv|cvc"
-    "|ssn|sid|sess|sig|bearer|dsn|card|connection"
-)
-_AFTER_HINT = re.compile(r"[\w-]{0,40}+\\{0,7}['\"]?\]?\s{0,8}(?:=|%3d|:|,)")
-
-
-def named_rule(
-    is_secret_name: Callable[[str], bool], more_hints: Iterable[str], in_source: bool
-) -> Rule:
-    """Return the rule for a value that stands behind its name.
-
-    :param more_hints: further words, in lower case, that are in secret names.
-    :param in_source: the texts are code: there only a literal can be a secret.
-    """
-    words = {*_NAME_HINTS.split("|"), *more_hints}
-
-    def positions(together: str, lower: str) -> Iterator[int]:
-        for word in words:
-            for at in _all_positions(lower, word):
-                if _AFTER_HINT.match(lower, at + len(word)):
-                    yield at
-
-    def redact(text: str) -> str:
-        parts, done = [], 0
-        for match in _NAME.finditer(text):
-            if match.start() < done or not is_secret_name(match["name"]):
-                continue
-            value = _value_after(match, text, in_source)
-            if value is not None and value[0]:
-                parts += [text[done : value.start()], REDACTED]
-                done = value.end()
-        return "".join((*parts, text[done:]))
-
-    return Rule(positions, redact)
-
-
-def _value_after(
-    name: re.Match[str], text: str, in_source: bool
-) -> re.Match[str] | None:
-    """The value behind a name, if one stands there that may be a secret."""
-    body = _body_of_quoted(text, name.end())
-    if "," in name["between"] and not _is_pair(name, text, body):
-        return None
-    is_loose = not name["quote"] and name["between"] not in ("=", "%3D", "%3d")
-    if body is not None:
-        return body if _is_quoted_secret(body[0], is_loose, in_source) else None
-    if in_source:
-        before = text[name.start() - 1 : name.start()]
-        is_in_query = before in ("?", "&") and name["between"] == "="
-        return _QUERY_LITERAL.match(text, name.end()) if is_in_query else None
-    return _bare_value(text, name.end(), is_loose)
-
-
-def _is_quoted_secret(body: str, is_loose: bool, in_source: bool) -> bool:
-    if _NOTHING.fullmatch(body):
-        return False
-    if in_source:
-        return _LITERAL.fullmatch(body) is not None
-    return not is_loose or len(body) > 3
-
-
-def _bare_value(text: str, at: int, is_loose: bool) -> re.Match[str] | None:
-    if _NOTHING.match(text, at):
-        return None
-    if is_loose:
-        return _PROSE.match(text, at)
-    return _BRACKETS.match(text, at) or _BARE.match(text, at)
-
-
-def _body_of_quoted(text: str, at: int) -> re.Match[str] | None:
-    """What stands between the quotes that open at a position, if any do."""
-    opened = _OPEN.match(text, at)
-    if opened is None:
-        return None
-    return _body_pattern(opened["slashes"], opened["quote"]).match(text, opened.end())
-
-
-@lru_cache(maxsize=32)
-def _body_pattern(slashes: str, quote: str) -> re.Pattern[str]:
-    # A quote that is escaped once more belongs to the body; without an end the text
-    # was cut, or it was no quote: then the line is the body.
-    if slashes:
-        inside = rf".*?(?=(?<!\\){re.escape(slashes + quote)})"
-    else:
-        inside = rf"(?:[^{quote}\\]|\\.)*+(?={quote})"
-    return re.compile(rf"(?s){inside}|[^\n]*")
-
-
-def _is_pair(name: re.Match[str], text: str, body: re.Match[str] | None) -> bool:
-    """``('password', 'x')`` is a pair; of three names in a row none is a value."""
-    opening = text[max(name.start() - 20, 0) : name.start()]
-    value = body or _BARE.match(text, name.end())
-    return (
-        bool(name["quote"] and _OPENING.search(opening))
-        and value is not None
-        and _CLOSING.match(text, value.end()) is not None
-    )
 
 
 _CARD = re.compile(
@@ -255,7 +115,18 @@ _CARD = re.compile(
     r"|\d{4}([ -])\d{6}\2\d{4,5})"
     r"(?![^\W_]|\.\d|[ -]\d)"
 )
+# Each digit as 0, and what any card then consists of.
+_AS_ZEROS = str.maketrans("123456789", "0" * 9)
+_ZEROS = ("0" * 14, "0000 0000", "0000-0000")
+# Digits of other scripts, too.
 _DIGITS = re.compile(r"\d{4}[ -]?\d{4}")
+
+
+def _positions_of_cards(together: str, lower: str) -> Iterator[int]:
+    if not together.isascii():
+        return (match.start() for match in _DIGITS.finditer(together))
+    digits = together.translate(_AS_ZEROS)
+    return chain.from_iterable(all_positions(digits, zeros) for zeros in _ZEROS)
 
 
 def is_card_number(digits: str) -> bool:
@@ -274,8 +145,10 @@ _UNSENDABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def _positions_of_unsendable(together: str, lower: str) -> Iterator[int]:
-    if together.isascii() and "\0" not in together:
-        return iter(())
+    if "\0" not in together:
+        with suppress(UnicodeEncodeError):
+            together.encode()
+            return iter(())
     return (match.start() for match in _UNSENDABLE.finditer(together))
 
 
@@ -285,6 +158,17 @@ _KEY_LINE = re.compile(
     r"(?m)^(?P<before>[ \t]*+['\"]?)(?=[^\sA-Z]*[A-Z])(?=[^\sa-z]*[a-z])"
     r"[A-Za-z0-9+/]{60,76}={0,2}(?P<after>(?:\\n)?['\"]?,?[ \t]*)$"
 )
+_MIN_KEY_LINE_LENGTH = 60
+
+
+def _positions_of_key_lines(together: str, lower: str) -> Iterator[int]:
+    at = 0
+    for line in together.split("\n"):
+        if len(line) >= _MIN_KEY_LINE_LENGTH and " " not in line.strip():
+            yield at
+        at += len(line) + 1
+
+
 # Where a word begins, also behind an escaped line break and in a quoted URL.
 _BEGIN = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt])|(?<=%[0-9A-Fa-f]{2}))"
 
@@ -297,7 +181,7 @@ RULES: tuple[Rule, ...] = (
         r"[\s\S]*?(?:-----END [A-Z ]*-----|\Z)",
     ),
     Rule(
-        lambda together, lower: (one.start() for one in _KEY_LINE.finditer(together)),
+        _positions_of_key_lines,
         lambda text: _KEY_LINE.sub(rf"\g<before>{REDACTED}\g<after>", text),
     ),
     # JSON web tokens, also cut ones, and the session cookies of Flask.
@@ -324,7 +208,7 @@ RULES: tuple[Rule, ...] = (
         r"\1",
     ),
     Rule(
-        lambda together, lower: _all_positions(together, "://"),
+        lambda together, lower: all_positions(together, "://"),
         lambda text: URL_PASSWORD.sub(rf"\g<before>{REDACTED}", text),
     ),
     # Keys that services mark as theirs.
@@ -338,7 +222,7 @@ RULES: tuple[Rule, ...] = (
         r"|ya29\.[\w-]{16,}|pypi-[\w-]{16,})",
     ),
     Rule(
-        lambda together, lower: (one.start() for one in _DIGITS.finditer(together)),
+        _positions_of_cards,
         lambda text: _CARD.sub(_redact_card, text),
     ),
 )
