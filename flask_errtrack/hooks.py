@@ -8,6 +8,7 @@ own ``wsgi_app`` (teardown, error handlers that fail, middleware), around its
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial, wraps
@@ -46,14 +47,12 @@ class AppHooks:
     ) -> None:
         self._app = app
         self._client = client
+        self._delivery = client.delivery
         self._on_first_request = on_first_request
         self._is_first_request = True
         self._wsgi_app = WatchedWsgiApp(app.wsgi_app, self)
-        self._is_delivery = re.compile(
-            "(?!)"
-            if client.config.dsn is None
-            else f"{re.escape(client.config.url_prefix)}/api/[^/]+/(?:envelope|store)/?"
-        )
+        prefix = re.escape(client.config.url_prefix)
+        self._is_delivery = re.compile(f"{prefix}/api/[^/]+/(?:envelope|store)/?")
 
     def connect(self) -> None:
         """Listen to the app."""
@@ -61,10 +60,8 @@ class AppHooks:
         app.app_ctx_globals_class = globals_class(app)
         # Held weakly; it lives because the app holds the functions below.
         flask.got_request_exception.connect(self._see_exception, app)
-        app.after_request(_function_of(self._finish_request))
-        app.teardown_request(_function_of(self._tear_down_request))
-        app.teardown_appcontext(_function_of(self._tear_down_context))
         self._watch_http_exceptions()
+        self._watch_ends()
         app.wsgi_app = self._wsgi_app  # type: ignore[method-assign]
         app.extensions[HOOKS_KEY] = self
         app.__class__ = _watched_class(type(app))
@@ -117,7 +114,8 @@ class AppHooks:
         start_response: StartResponse,
     ) -> Iterable[bytes]:
         """Call a WSGI app, and see what leaves it."""
-        if self._is_delivery.fullmatch(environ.get("PATH_INFO", "")):
+        has_dsn = self._client.config.dsn is not None
+        if has_dsn and self._is_delivery.fullmatch(environ.get("PATH_INFO", "")):
             # The DSN may lead here: an error of receiving would send the next one.
             with silence():
                 return wsgi_app(environ, start_response)
@@ -165,6 +163,27 @@ class AppHooks:
         app.handle_http_exception = watched(app.handle_http_exception, is_fault)
         app.handle_exception = watched(app.handle_exception, _is_http_exception)
 
+    def _watch_ends(self) -> None:
+        """See responses that are complete, and contexts that end.
+
+        Not as functions for Flask to call: it would ask at each request of each
+        whether it is async, which takes longer than all that is to do here.
+        """
+        app: Any = self._app
+        process = app.process_response
+
+        @wraps(process)
+        def processed(*args: Any) -> Any:
+            response = process(*args)
+            self._see_response(response)
+            return response
+
+        app.process_response = processed
+        app.do_teardown_request = _and_then(app.do_teardown_request, self._see_end)
+        app.do_teardown_appcontext = _and_then(
+            app.do_teardown_appcontext, self._see_end_of_context
+        )
+
     def _watched(
         self, handle: Callable[..., Any], is_seen: Callable[[BaseException], bool]
     ) -> Callable[..., Any]:
@@ -180,12 +199,14 @@ class AppHooks:
     def _capture(self, error: BaseException) -> None:
         self._client.capture_exception(error, mechanism="flask", handled=False)
 
-    def _finish_request(self, response: Response) -> Response:
-        if response.is_streamed and not response.direct_passthrough:
+    def _see_response(self, response: Any) -> None:
+        # An app's own function may have returned none, for which Flask has words.
+        is_streamed = getattr(response, "is_streamed", False)
+        if is_streamed and not response.direct_passthrough:
             with guard("watching a stream"):
                 self._watch_stream(response)
-        self._client.end_work()
-        return response
+        if self._delivery.holding:
+            self._client.end_work()
 
     def _watch_stream(self, response: Response) -> None:
         request: Any = flask.request
@@ -196,30 +217,35 @@ class AppHooks:
         )
         response.response = WatchedStream(response.response, see_error)
 
-    def _tear_down_request(self, error: BaseException | None) -> None:
-        self._see_end(error)
-        self._client.end_work()
-
-    def _tear_down_context(self, error: BaseException | None) -> None:
-        if self._client.is_in_work():
-            # Who began that work tells of its errors, and when it ends.
-            return
-        error = error_of_command() if error is None else error
-        if not (isinstance(error, BrokenPipeError) and is_reader_gone()):
-            self._see_end(error)
-        self._client.end_work()
-
     def _see_end(self, error: BaseException | None) -> None:
         if error is not None and is_fault(error):
             self._capture(error)
+        if self._delivery.holding:
+            self._client.end_work()
+
+    def _see_end_of_context(self, error: BaseException | None) -> None:
+        if error is None:
+            error = error_of_command()
+        is_quiet = error is None and not self._delivery.holding
+        # Who began work outside tells of its errors, and when it ends.
+        if is_quiet or self._client.is_in_work():
+            return
+        is_unread = isinstance(error, BrokenPipeError) and is_reader_gone()
+        self._see_end(None if is_unread else error)
 
 
-def _function_of(method: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """A plain function that calls a method.
+def _and_then(
+    end: Callable[..., None], see: Callable[[BaseException | None], None]
+) -> Callable[..., None]:
+    """A method of Flask that ends a context, and what sees the error that ends it."""
 
-    Flask asks at each request whether it is async, and a method takes twice as long.
-    """
-    return lambda argument: method(argument)
+    @wraps(end)
+    def ended(*args: Any) -> None:
+        end(*args)
+        # Newer versions of Flask hand a context over before the error.
+        see(args[-1] if args else sys.exception())
+
+    return ended
 
 
 def _watched_class(kind: type[Flask]) -> type[Flask]:

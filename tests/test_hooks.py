@@ -334,3 +334,25 @@ def test_abort_with_a_response_of_500_or_above_is_an_event(
         assert client.get(f"/{status}").status_code == status
     (event,) = sent.events
     assert event["transaction"] == "503"
+
+
+def test_flask_has_no_functions_of_ours_to_call_at_each_request(app: Flask) -> None:
+    """It would ask of each whether it is async, at each request."""
+    lists = (
+        app.before_request_funcs,
+        app.after_request_funcs,
+        app.teardown_request_funcs,
+        app.teardown_appcontext_funcs,
+    )
+    assert not [one for one in lists if one and None in one]
+
+
+def test_an_app_whose_own_function_returns_nothing_fails_as_without_us(
+    app: Flask, client: FlaskClient, sent: MemoryTransport
+) -> None:
+    app.add_url_rule("/", view_func=lambda: "fine")
+    app.after_request(lambda response: None)
+    with pytest.raises(TypeError, match="not callable"):
+        client.get("/")
+    (event,) = sent.events
+    assert event["exception"]["values"][-1]["type"] == "TypeError"

@@ -11,7 +11,7 @@ from ..host.app import Host
 from ..protocol.drops import Drops
 from ..protocol.envelope import Envelope
 from ..reading.exceptions import causes_of
-from ..runtime.process import Exits, OfProcess
+from ..runtime.process import Exits
 from ..scopes.scope import Scope
 from ..scopes.work import Held, Work
 from ..transports import Transport
@@ -48,14 +48,11 @@ class Delivery:
         self._drops = drops
         #: The newest takes everything instead, for tests: see flask_errtrack.testing.
         self.diversions: list[Transport] = []
-        self._holding: OfProcess[set[Work]] = OfProcess(set)
+        #: Where events wait: mostly nowhere, which spares a look at each request.
+        #: Work of a process that has forked is in there, too, and holds nothing here.
+        self.holding: set[Work] = set()
         self._alarm = Alarm(self._send_late)
         self._exits: Exits | None = None
-
-    @property
-    def holding(self) -> set[Work]:
-        """Where events wait: mostly nowhere, which spares a look at each request."""
-        return self._holding.get()
 
     def transport(self) -> Transport | None:
         """Return the transport of the moment."""
