@@ -14,7 +14,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from . import breadcrumbs, failing, healthy, pages, start, storing, tables
+from . import (
+    breadcrumbs,
+    exits,
+    failing,
+    healthy,
+    outages,
+    pages,
+    start,
+    storing,
+    tables,
+    throughput,
+)
 from .plan import Part, Plan
 from .results import RESULTS, Result, Results
 
@@ -23,6 +34,9 @@ PARTS: dict[str, tuple[Part, float]] = {
     "healthy": (healthy.measure, 1),
     "failing": (failing.measure, 3),
     "start": (start.measure, 3),
+    "throughput": (throughput.measure, 3),
+    "outages": (outages.measure, 4),
+    "exits": (exits.measure, 3),
     "breadcrumbs": (breadcrumbs.measure, 0.5),
     "storing": (storing.measure, 3),
     "pages": (pages.measure, 4),

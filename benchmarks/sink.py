@@ -126,7 +126,11 @@ class _Handler(BaseHTTPRequestHandler):
             super().handle()
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        size = int(self.headers["Content-Length"])
+        body = self.rfile.read(size)
+        if len(body) < size:
+            # Whoever sent it has ended.
+            return
         state, may_go_on = self.server.state, self.server.may_go_on
         if state == "hanging":
             may_go_on.wait()

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import select
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from .results import Result
 from .sink import Sink
 
 ROOT = Path(__file__).resolve().parents[1]
+#: Nothing that anybody waits for takes longer.
+PATIENCE_SECONDS = 120.0
 _ORDER = random.Random(6)
 _Found = TypeVar("_Found")
 
@@ -34,16 +37,16 @@ class Runner:
         self.broken = ""
         folder.mkdir(parents=True)
         self.sink = Sink()
-        self._said = folder / "stderr"
+        self.said = folder / "stderr"
         self._options = options
-        self._owed = 0
         self.start()
 
     def start(self) -> None:
         """Start the process; what another has left in the folder is still there."""
+        self._owed = 0
         command = [sys.executable, "-m", "benchmarks.worker", self.name]
         command += [str(self.folder), self.sink.address, json.dumps(self._options)]
-        with self._said.open("w") as errors:
+        with self.said.open("w") as errors:
             self.process = subprocess.Popen(
                 command,
                 cwd=ROOT,
@@ -62,7 +65,8 @@ class Runner:
     def do(self, order: str, **arguments: Any) -> Any:
         """Let it do something, and return what it found.
 
-        :raises ChildProcessError: it has ended; with what it said last.
+        :raises ChildProcessError: it has ended, with what it said last; or gives no
+            answer in time.
         """
         self.begin(order, **arguments)
         return self.finish()
@@ -70,11 +74,10 @@ class Runner:
     def begin(self, order: str, **arguments: Any) -> None:
         """Let it do something, and do not wait for it."""
         assert self.process.stdin is not None
-        # Of one that has ended is told by who waits for its answer.
+        self._owed += 1
         with suppress(BrokenPipeError):
             self.process.stdin.write(json.dumps([order, arguments]) + "\n")
             self.process.stdin.flush()
-        self._owed += 1
 
     def finish(self) -> Any:
         """Return what it found when it did what was begun."""
@@ -83,31 +86,71 @@ class Runner:
 
     def is_busy(self) -> bool:
         """Tell whether it is at something that was begun."""
-        assert self.process.stdout is not None
-        return self._owed > 0 and not select.select([self.process.stdout], [], [], 0)[0]
+        return self._owed > 0 and not self._has_answer(0)
+
+    def end(self, signal_name: str | None, seconds: float) -> float | None:
+        """Let it end, by a signal or by itself; return how many seconds that took.
+
+        Who takes longer than ``seconds`` is killed, and None returned.
+        """
+        started = time.monotonic()
+        if signal_name is not None:
+            self.process.send_signal(signal.Signals[signal_name])
+        elif self.process.stdin is not None:
+            self.process.stdin.close()
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            took_seconds = time.monotonic() - started
+            self.kill()
+        return took_seconds
 
     def counted(self) -> int:
         """Return how many errors were counted where they arrived."""
         if self.name != OURS:
             return self.sink.taken()[0]
-        with closing(sqlite3.connect(self.folder / "errtrack.db")) as database:
-            found = database.execute(
-                "SELECT sum(event_count) FROM errtrack_issue"
-            ).fetchone()
-        return found[0] or 0
+        url = f"file:{self.folder}/errtrack.db?mode=ro"
+        # Until the first event is stored there is no table.
+        with (
+            suppress(sqlite3.OperationalError),
+            closing(sqlite3.connect(url, uri=True)) as database,
+        ):
+            total = database.execute("SELECT sum(event_count) FROM errtrack_issue")
+            return total.fetchone()[0] or 0
+        return 0
+
+    def kill(self) -> None:
+        """End it now."""
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                with suppress(BrokenPipeError):
+                    pipe.close()
 
     def close(self) -> None:
         """End it, and its sink."""
-        self.process.kill()
-        self.process.communicate()
+        self.kill()
         self.sink.close()
 
+    def last_words(self) -> str:
+        """Return what it said last on its standard error."""
+        return self.said.read_text(errors="replace").strip().rpartition("\n")[2]
+
+    def _has_answer(self, seconds: float) -> bool:
+        assert self.process.stdout is not None
+        return bool(select.select([self.process.stdout], [], [], seconds)[0])
+
     def _answer(self) -> Any:
+        if not self._has_answer(PATIENCE_SECONDS):
+            self.broken = f"no answer in {PATIENCE_SECONDS:.0f} s"
+            raise ChildProcessError(f"{self.name}: {self.broken}")
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            said = self._said.read_text().strip().rpartition("\n")[2]
-            self.broken = f"ended: {said}"
+            self.broken = f"ended: {self.last_words()}"
             raise ChildProcessError(f"{self.name} {self.broken}")
         return json.loads(line)
 
@@ -124,13 +167,16 @@ def shuffled(every: Sequence[_Found]) -> list[_Found]:
 
 @contextmanager
 def running(
-    names: Iterable[str], folder: Path, **options: Any
+    names: Iterable[str],
+    folder: Path,
+    kind: type[Runner] = Runner,
+    **options: Any,
 ) -> Iterator[list[Runner]]:
     """Run contestants, each set up with the same options of ``peers.Setting``."""
     with ExitStack() as stack:
         runners = []
         for number, name in enumerate(names):
-            runner = Runner(name, folder / str(number), **options)
+            runner = kind(name, folder / str(number), **options)
             stack.callback(runner.close)
             runners.append(runner)
         for runner in runners:

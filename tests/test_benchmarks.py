@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import breadcrumbs, pages, storing, tables
+from benchmarks import breadcrumbs, exits, outages, pages, storing, tables
 from benchmarks.load import sample_events
+from benchmarks.peers import OURS_TO_DSN
 from benchmarks.plan import Plan
 from benchmarks.results import Result, Results
 
@@ -93,3 +94,20 @@ def test_a_table_tells_ratios_first_and_why_there_is_no_figure() -> None:
     assert theirs.split() == ["sentry-sdk", "×", "2", "4", "ms", "4", "…", "4"]
     assert ours.split()[:5] == ["Flask-ErrTrack,", "DSN", "×", "1", "2"]
     assert missing.split() == ["rollbar", "–", "ended", "with", "status", "1"]
+
+
+def test_what_a_dead_server_missed_is_counted_when_it_is_well_again() -> None:
+    found = list(outages.of_state("refusing", [OURS_TO_DSN], 1, 60.0))
+
+    told = _told(found)
+    assert told["server refusing: delivered of 20", OURS_TO_DSN] == 20
+    assert (told["server refusing: failing request", OURS_TO_DSN] or 0) > 0
+
+
+def test_what_a_killed_program_left_is_counted_after_its_next_start() -> None:
+    found = list(exits.of_way("kill -9", "down", [OURS_TO_DSN]))
+
+    told = _told(found)
+    assert told["kill -9, server down: delivered of 50", OURS_TO_DSN] == 0
+    after = "kill -9, server down: delivered of 50 after the next start"
+    assert told[after, OURS_TO_DSN] == 50
