@@ -16,7 +16,8 @@ from flask import Flask
 from flask.cli import ScriptInfo
 
 from .cli import errtrack_commands
-from .cli.current import explained
+from .cli.current import base_url_of, explained
+from .cli.group import CommandGroup
 from .cli.migrate import migrate_files_command
 from .cli.serve import serve_command
 from .composition import dismantle
@@ -30,7 +31,7 @@ _SETTING_UP = frozenset({"serve", "projects", "login-link", "upgrade"})
 _SIGNING = frozenset({"serve", "login-link", "token"})
 
 
-@click.group("errtrack")
+@click.group("errtrack", cls=CommandGroup)
 @click.version_option(VERSION, prog_name="Flask-ErrTrack")
 @click.option(
     "--database-url",
@@ -71,7 +72,6 @@ def _read(path: Path) -> dict[str, Any]:
 def _tracker(context: click.Context, options: dict[str, Any]) -> Flask:
     """Return the tracker with a database, closed when the command ends."""
     from .tracker import standalone
-    from .tracker.projects import checked_base_url
 
     given = options.pop("database_url", standalone.DEFAULT_DATABASE_URL)
     database_url = standalone.absolute(str(given))
@@ -85,10 +85,10 @@ def _tracker(context: click.Context, options: dict[str, Any]) -> Flask:
     if context.invoked_subcommand not in _SIGNING:
         options["secret_key"] = secrets.token_hex()
     base_url = options.pop("base_url", None)
+    if base_url is not None:
+        prefix = options.get("url_prefix", "")
+        options["dashboard_url"] = f"{base_url_of(base_url)}{prefix}"
     with explained():
-        if base_url is not None:
-            prefix = options.get("url_prefix", "")
-            options["dashboard_url"] = f"{checked_base_url(base_url)}{prefix}"
         app = standalone.create_app(database_url, **options)
     context.call_on_close(lambda: dismantle(app))
     return app

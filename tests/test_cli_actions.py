@@ -52,12 +52,26 @@ def test_an_issue_is_muted_until_more_events(app: Flask) -> None:
     assert states(app)[1] == ("unresolved", 3)
 
 
-@pytest.mark.parametrize("until", [("--hours", "0"), ("--hours", "nan")])
-def test_a_mute_that_makes_no_sense_is_refused(
-    app: Flask, until: tuple[str, ...]
-) -> None:
-    result = run(app, "mute", "1", *until)
+def test_a_mute_that_makes_no_sense_is_refused(app: Flask) -> None:
+    result = run(app, "mute", "1", "--hours", "nan")
     assert result.exit_code == 1 and "cannot be muted" in result.output
+    assert states(app)[1] == ("unresolved", 1)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("mute", "1", "--hours", "0"),
+        ("mute", "1", "--events", "-1"),
+        ("mute", "1", "--users", "0"),
+        ("merge", "1"),
+        ("merge", "1", "1"),
+    ],
+)
+def test_what_cannot_be_meant_is_an_error_of_usage(
+    app: Flask, arguments: tuple[str, ...]
+) -> None:
+    assert run(app, *arguments).exit_code == 2
     assert states(app)[1] == ("unresolved", 1)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from flask.cli import AppGroup
-
 from .actions import (
     delete_command,
     merge_command,
@@ -16,6 +14,7 @@ from .actions import (
 from .alerts import alerts_command
 from .events import events_command
 from .feedback import feedback_command
+from .group import CommandGroup
 from .issues import issues_command, show_command
 from .keep import backup_command, export_command, prune_command
 from .migrate import migrate_app_command
@@ -30,7 +29,7 @@ from .upkeep import (
     upgrade_command,
 )
 
-errtrack_commands = AppGroup("errtrack", help="Look at the app's errors.")
+errtrack_commands = CommandGroup("errtrack", help="Look at the app's errors.")
 
 for _command in (
     test_command,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..tracker.actions import Changed
 
 _issue_ids = click.argument("issue_ids", type=int, nargs=-1, required=True)
+_COUNT = click.IntRange(1, 1_000_000_000)
 
 
 @click.command("resolve")
@@ -57,9 +58,11 @@ def reopen_command(issue_ids: tuple[int, ...]) -> None:
 
 @click.command("mute")
 @_issue_ids
-@click.option("--hours", type=float, help="For so many hours.")
-@click.option("--events", type=int, help="Until so many more events have come.")
-@click.option("--users", type=int, help="Until so many more people have met it.")
+@click.option(
+    "--hours", type=click.FloatRange(0, min_open=True), help="For so many hours."
+)
+@click.option("--events", type=_COUNT, help="Until so many more events have come.")
+@click.option("--users", type=_COUNT, help="Until so many more people have met it.")
 @with_appcontext
 def mute_command(
     issue_ids: tuple[int, ...],
@@ -121,6 +124,8 @@ def merge_command(issue_ids: tuple[int, ...]) -> None:
     """Make one issue of several; the first that is named stays."""
     from ..tracker import merging
 
+    if len(set(issue_ids)) < 2:
+        raise click.UsageError("To merge issues, name at least two.")
     with store_of_app() as store:
         target_id = merging.merge(store, issue_ids, _actor(), into=issue_ids[0])
     click.echo(f"All is issue {target_id} now.")

@@ -53,6 +53,19 @@ def explained() -> Iterator[None]:
         raise click.ClickException(str(error)) from error
 
 
+def base_url_of(text: str) -> str:
+    """Return what ``--base-url`` says, without a slash at its end.
+
+    :raises UsageError: if that is no http(s) URL of a host.
+    """
+    from ..tracker.projects import checked_base_url
+
+    try:
+        return checked_base_url(text)
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
+
+
 def is_without_app() -> bool:
     """Tell whether the running command is one of the console script ``errtrack``."""
     return click.get_current_context().find_root().command.name == "errtrack"

@@ -6,7 +6,7 @@ import click
 from flask import current_app, url_for
 from flask.cli import with_appcontext
 
-from .current import client_of_app, default_base_url, explained, store_of_app
+from .current import base_url_of, client_of_app, default_base_url, store_of_app
 from .printing import format_option, limit_option, print_list
 
 base_url_option = click.option(
@@ -93,10 +93,9 @@ def dashboard_url(base_url: str | None) -> str:
 
     :param base_url: where the app is served; None: what the option ``dashboard_url``
         or ``SERVER_NAME`` says, or else this machine.
-    :raises ClickException: that is no URL, or the app serves no dashboard.
+    :raises UsageError: that is no URL.
+    :raises ClickException: the app serves no dashboard.
     """
-    from ..tracker.projects import checked_base_url
-
     if "errtrack.issue_list" not in current_app.view_functions:
         raise click.ClickException(
             "this app serves no dashboard, and receives nothing: set the option "
@@ -108,8 +107,7 @@ def dashboard_url(base_url: str | None) -> str:
     if base_url is None and not current_app.config["SERVER_NAME"]:
         base_url = default_base_url()
     if base_url is not None:
-        with explained():
-            base_url = checked_base_url(base_url)
+        base_url = base_url_of(base_url)
     with current_app.test_request_context(base_url=base_url):
         home = url_for("errtrack.issue_list", _external=True)
     # An app may add arguments to every URL.

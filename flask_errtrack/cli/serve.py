@@ -23,6 +23,7 @@ from .projects import dashboard_url
 
 if TYPE_CHECKING:
     from ..tracker.embedded import Tracker
+    from ..tracker.projects import Project
 
 # Above what ingest takes; a server would keep a body of a gigabyte on the disk first.
 _MAX_BODY_BYTES = 8 * 1024 * 1024
@@ -66,15 +67,18 @@ def serve_command(
 
     ERRTRACK_PASSWORD lets people in by a password, ERRTRACK_SECRET_KEY signs log-ins.
     """
+    from ..tracker.projects import every
+
     given = {name: value for name, value in options.items() if value is not None}
     script.data.update(given)
     app = script.load_app()
     tracker: Tracker = app.extensions[TRACKER_KEY]
     with explained():
         tracker.store.check()
+        first = every(tracker.store)[0]
         listener = _listener(host, port)
         server = _server(app, listener, threads)
-        greeting = _greeting(app, _url_of(host, listener))
+        greeting = _greeting(app, first, _url_of(host, listener))
     with _ending_well(server):
         click.echo(greeting)
         server.run()
@@ -87,7 +91,8 @@ def _listener(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family)
     except (OSError, UnicodeError) as error:
         raise click.ClickException(
-            f"cannot listen on {host}:{port}: {error}"
+            f"cannot listen on {host}:{port}: {error}; choose another with --host or "
+            "--port"
         ) from error
 
 
@@ -119,18 +124,16 @@ def _server(app: Flask, listener: socket.socket, threads: int) -> Any:
     )
 
 
-def _greeting(app: Flask, listening_url: str) -> str:
-    from ..tracker import projects
+def _greeting(app: Flask, first: Project, listening_url: str) -> str:
+    from ..tracker.projects import dsn_of
 
-    tracker: Tracker = app.extensions[TRACKER_KEY]
     with app.app_context():
         is_told = client_of_app().config.dashboard_url is not None
         home = dashboard_url(None if is_told else listening_url)
-        first = projects.every(tracker.store)[0]
         token = login_token(app.extensions[KEYS_KEY]())
     return (
         f"Tracker:  {home}\n"
-        f"DSN:      {projects.dsn_of(first, home)}  ({first.name})\n"
+        f"DSN:      {dsn_of(first, home)}  ({first.name})\n"
         f"Log in:   {home}login?token={token}  (good for ten minutes)"
     )
 

@@ -49,7 +49,7 @@ def back_up(store: Store, target: Path, on_progress: Progress) -> None:
 def written_whole(store: Store, target: Path) -> Iterator[Path]:
     """Yield a new file that takes the place of ``target`` if the block succeeds.
 
-    Errors tell about users: nobody else on this host may read it.
+    Errors tell about users: nobody else on this host may read it. A link stays one.
 
     :raises StoreError: if it cannot be written, or is the tracker's own database.
     """
@@ -58,12 +58,15 @@ def written_whole(store: Store, target: Path) -> Iterator[Path]:
     is_file = url.get_backend_name() == "sqlite" and target.exists()
     if is_file and target.samefile(url.database or ""):
         raise StoreError(f"{target} is the tracker's database itself; name another")
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    if target.exists() and not target.is_file():
+        raise StoreError(f"{target} is a folder or a device; name a file")
+    place = target.resolve()
+    part = place.with_name(f"{place.name}.{os.getpid()}.part")
     try:
         os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         try:
             yield part
-            os.replace(part, target)
+            os.replace(part, place)
         finally:
             part.unlink(missing_ok=True)
     except OSError as error:

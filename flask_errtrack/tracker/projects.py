@@ -151,6 +151,7 @@ def checked_base_url(base_url: str) -> str:
     """
     try:
         parts = urlsplit(base_url.strip())
+        parts.netloc.encode("idna")
         is_usable = parts.scheme in ("http", "https") and bool(parts.hostname)
     except ValueError:
         is_usable = False
@@ -187,7 +188,9 @@ def _changed(connection: Connection, project_id: int, **values: str) -> Any:
     changed = update(project).where(is_it).values(**values).returning(project)
     row = connection.execute(changed).one_or_none() if can_be_id(project_id) else None
     if row is None:
-        raise ConfigError(f"there is no project {project_id}")
+        raise ConfigError(
+            f"there is no project {project_id}; `projects` lists them all"
+        )
     return row
 
 

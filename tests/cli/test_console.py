@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -154,8 +155,6 @@ def test_a_project_gets_another_name_and_another_key(url: str) -> None:
         (["rekey", "2"], "there is no project 2"),
         (["add", "app"], "there is a project 'app' already"),
         (["add", " "], "has no name"),
-        (["add", "x", "--base-url", "example.com"], "the base URL is"),
-        (["--base-url", "ftp://example.com"], "the base URL is"),
     ],
 )
 def test_what_cannot_be_a_project_is_explained(
@@ -166,6 +165,28 @@ def test_what_cannot_be_a_project_is_explained(
     store = Store(url)
     assert len(projects.every(store)) == 1
     store.close()
+
+
+@pytest.mark.parametrize(
+    "base_url", ["", "example.com", "ftp://example.com", "http://\udcff"]
+)
+@pytest.mark.parametrize("command", ["projects", "login-link", "serve"])
+def test_a_base_url_that_is_none_is_an_error_of_usage(
+    url: str, command: str, base_url: str
+) -> None:
+    result = invoke("--database-url", url, command, f"--base-url={base_url}")
+    assert (result.exit_code, "the base URL is" in result.output) == (2, True)
+
+
+def test_serve_only_says_that_the_database_is_damaged(
+    url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+        connection.execute("DROP TABLE errtrack_project")
+    connection.close()
+    result = invoke("--database-url", url, "serve", "--port", "0")
+    assert (result.exit_code, "no such table" in result.output) == (1, True)
+    assert caplog.messages == []
 
 
 def test_a_login_link_is_for_the_place_that_is_told(url: str) -> None:

@@ -124,6 +124,23 @@ def test_the_database_itself_is_no_place_for_its_copy(
     assert len(rows(store, schema.event)) == 120
 
 
+@pytest.mark.parametrize("name", [".", "pipe"])
+def test_a_place_that_is_no_file_stays_what_it_is(
+    store: Store, tmp_path: Path, name: str
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(StoreError, match="is a folder or a device; name a file"):
+        back_up(store, tmp_path / name, nothing)
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_a_link_stays_one(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "newest.db").symlink_to(tmp_path / "copy.db")
+    back_up(store, tmp_path / "newest.db", nothing)
+    assert (tmp_path / "newest.db").is_symlink()
+    assert (tmp_path / "copy.db").stat().st_size > 0
+
+
 def test_a_folder_that_is_not_there_is_named(store: Store, tmp_path: Path) -> None:
     target = tmp_path / "nowhere" / "copy.db"
     with pytest.raises(StoreError, match="nowhere/copy.db cannot be written: No such"):
