@@ -65,8 +65,13 @@ def bench(arguments: Sequence[str]) -> int:
     return run("python", "-m", "benchmarks", *arguments)
 
 
+def counts(arguments: Sequence[str]) -> int:
+    """Count the instructions that the hot paths take, with valgrind."""
+    return run("python", "-m", "benchmarks.counts", *arguments)
+
+
 COMMANDS = {
-    one.__name__: one for one in (example, test, matrix, check, pictures, bench)
+    one.__name__: one for one in (example, test, matrix, check, pictures, bench, counts)
 }
 
 
