@@ -26,7 +26,10 @@ class CommandGroup(AppGroup):
         """
         with _forgiving_output():
             try:
-                return super().invoke(ctx)
+                result = super().invoke(ctx)
+                # What is left would fail when nobody can tell of it any more.
+                sys.stdout.flush()
+                return result
             except OSError as error:
                 if error.errno == errno.EPIPE:
                     raise

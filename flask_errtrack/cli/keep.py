@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import click
@@ -43,8 +43,13 @@ def export_command(query: str, output: str) -> None:
 
     with store_of_app() as store:
         export = Export(store, issues_condition(parse(query), store.now()))
-        with progress_bar("Exporting", export.count()) as step:
-            lines = _told(export.lines(), step)
+        number = export.count()
+        # Closed before the store is, also if what is written to is full.
+        with (
+            closing(export.lines()) as all_lines,
+            progress_bar("Exporting", number) as step,
+        ):
+            lines = _told(all_lines, step)
             if output == "-":
                 sys.stdout.writelines(lines)
                 return

@@ -21,6 +21,8 @@ from .store import Store
 
 # So much is copied between two looks at how far it is: 1 MiB, mostly.
 _PAGES = 256
+# Only the copy is written.
+_UNWRITABLE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE)
 
 #: Is told how many pages are copied, and of how many.
 Progress = Callable[[int, int], None]
@@ -42,6 +44,8 @@ def back_up(store: Store, target: Path, on_progress: Progress) -> None:
         try:
             _copy(Path(url.database or ""), part, on_progress)
         except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", None) in _UNWRITABLE:
+                raise StoreError(f"{target} cannot be written: {error}") from error
             raise diagnose(error, url) from error
 
 
@@ -75,6 +79,8 @@ def written_whole(store: Store, target: Path) -> Iterator[Path]:
 
 def _copy(source: Path, target: Path, on_progress: Progress) -> None:
     with closing(_opened(source)) as original, closing(_opened(target)) as copy:
+        # One that fails is thrown away: nobody rolls it back.
+        copy.execute("PRAGMA journal_mode=OFF").fetchone()
         # What others write from here on is not seen: it would begin the copy anew.
         original.execute("BEGIN")
         original.execute("SELECT count(*) FROM sqlite_master").fetchone()

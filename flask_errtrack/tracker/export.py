@@ -7,7 +7,7 @@ a batch of issues or events is held at a time.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,7 +64,7 @@ class Export:
                 for query in (projects, issues, events, reports)
             )
 
-    def lines(self) -> Iterator[str]:
+    def lines(self) -> Generator[str, None, None]:
         """Yield the lines: projects, issues, events and feedback, the oldest first.
 
         :raises StoreError: if the database cannot be used now.

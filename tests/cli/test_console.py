@@ -178,6 +178,17 @@ def test_a_base_url_that_is_none_is_an_error_of_usage(
     assert (result.exit_code, "the base URL is" in result.output) == (2, True)
 
 
+@pytest.mark.parametrize("command", ["export", "issues"])
+def test_a_full_disk_is_told_in_a_sentence(
+    url: str, tmp_path: Path, command: str
+) -> None:
+    with Path("/dev/full").open("w") as full:
+        process = started(tmp_path, "--database-url", url, command, stdout=full)
+        _, complaints = process.communicate(timeout=60)
+    expected = "Error: the output cannot be used: No space left on device\n"
+    assert (process.returncode, complaints) == (1, expected)
+
+
 def test_serve_only_says_that_the_database_is_damaged(
     url: str, caplog: pytest.LogCaptureFixture
 ) -> None:

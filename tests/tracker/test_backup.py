@@ -134,6 +134,29 @@ def test_a_place_that_is_no_file_stays_what_it_is(
     assert (tmp_path / "pipe").is_fifo()
 
 
+def test_a_copy_that_finds_no_room_names_the_copy(store: Store, tmp_path: Path) -> None:
+    """A process that may write no file of more than 64 KiB stands for the disk."""
+    program = (
+        "import resource, signal, sys\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))\n"
+        "from flask_errtrack.console import main\n"
+        "main()\n"
+    )
+    database = f"--database-url=sqlite:///{tmp_path}/errtrack.db"
+    done = subprocess.run(
+        [sys.executable, "-c", program, database, "backup", "copy.db"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    expected = "Error: copy.db cannot be written: disk I/O error\n"
+    assert (done.returncode, done.stderr) == (1, expected)
+    assert list(tmp_path.glob("copy*")) == []
+
+
 def test_a_link_stays_one(store: Store, tmp_path: Path) -> None:
     (tmp_path / "newest.db").symlink_to(tmp_path / "copy.db")
     back_up(store, tmp_path / "newest.db", nothing)
