@@ -22,9 +22,9 @@ IGNORED = "ignored error"
 UNSAMPLED = "unsampled error"
 #: So many errors, then all that waits is sent: it disturbs nobody else.
 _BLOCK = 5
-_STORM_BLOCK = 50
+_STORM_BLOCK = 25
 #: Who is slow has fewer turns.
-_BUDGET_SECONDS = 12.0
+_BUDGET_SECONDS = 8.0
 
 
 def measure(plan: Plan) -> Iterator[Result]:
@@ -42,7 +42,7 @@ def of_contestants(names: Sequence[str], rounds: int) -> Iterator[Result]:
             yield from of_kind(SLOW, runners, "slow", max(2, rounds // 4), "ms")
             yield from of_kind(IGNORED, runners, "ignored", rounds, "µs")
         with running(names, folder / "storm") as runners:
-            yield from _storm(runners, max(1, rounds // 3))
+            yield from _storm(runners, max(2, rounds * 2 // 3))
         with running(sampling, folder / "unsampled", sample_rate=0.0) as runners:
             yield from of_kind(UNSAMPLED, runners, "different", rounds, "µs")
         for name in names:
@@ -62,7 +62,7 @@ def of_kind(
     samples = {
         name: [one - median(alone) for one in mine] for name, mine in found.items()
     }
-    notes = {} if kind == "ignored" else _variables()
+    notes = _variables() if unit == "ms" else {}
     yield from each(PART, f"{case}: added", unit, runners, samples, notes)
     if unit == "ms":
         slowest = {

@@ -52,12 +52,14 @@ class Setting:
 class Contestant:
     """One that is measured.
 
+    :param distribution: what is installed to have it.
     :param modules: what its documentation imports.
     :param variables: what it reports of local variables.
     :param user: what is to be known of how it tells who is logged in.
     :param can_sample: whether it can report a part of the errors.
     """
 
+    distribution: str
     modules: tuple[str, ...]
     set_up: Callable[[Setting], Flush]
     variables: str
@@ -193,27 +195,46 @@ def _join_threads(seconds: float) -> None:
 
 
 def _of_errtrack(set_up: Callable[[Setting], Flush]) -> Contestant:
-    return Contestant(("flask_errtrack",), set_up, "of each frame", "", can_sample=True)
+    return Contestant(
+        "Flask-ErrTrack",
+        ("flask_errtrack",),
+        set_up,
+        variables="of each frame",
+        user="",
+        can_sample=True,
+    )
 
 
 def _of_sentry(set_up: Callable[[Setting], Flush]) -> Contestant:
-    user = "with send_default_pii: else it does not tell who it was"
-    return Contestant(("sentry_sdk",), set_up, "of each frame", user, can_sample=True)
+    return Contestant(
+        "sentry-sdk",
+        ("sentry_sdk",),
+        set_up,
+        variables="of each frame",
+        user="with send_default_pii: else it does not tell who it was",
+        can_sample=True,
+    )
 
 
 CONTESTANTS: dict[str, Contestant] = {
-    ALONE: Contestant((), flask_alone, "", "", can_sample=True),
+    ALONE: Contestant("Flask", (), flask_alone, "", user="", can_sample=True),
     OURS: _of_errtrack(errtrack_embedded),
     OURS_TO_DSN: _of_errtrack(errtrack_to_dsn),
     SENTRY: _of_sentry(sentry),
     f"{SENTRY}, no sessions": _of_sentry(sentry_without_sessions),
     "rollbar": Contestant(
+        "rollbar",
         ("rollbar", "rollbar.contrib.flask"),
         rollbar,
-        "of each frame; of objects the type",
+        variables="of each frame; of objects the type",
     ),
-    "bugsnag": Contestant(("bugsnag", "bugsnag.flask"), bugsnag, "none"),
+    "bugsnag": Contestant(
+        "bugsnag", ("bugsnag", "bugsnag.flask"), bugsnag, variables="none"
+    ),
     "honeybadger": Contestant(
-        ("honeybadger.contrib",), honeybadger, "of the innermost frame"
+        "honeybadger",
+        ("honeybadger.contrib",),
+        honeybadger,
+        variables="of the innermost frame",
     ),
 }

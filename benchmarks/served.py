@@ -42,7 +42,7 @@ class Served(Runner):
             self.process = subprocess.Popen(
                 [*command, "--workers=2", f"--bind=fd://{listening.fileno()}"],
                 cwd=ROOT,
-                env=surroundings(),
+                env=surroundings(self.name),
                 text=True,
                 stdin=subprocess.DEVNULL,
                 stdout=said,

@@ -77,7 +77,7 @@ def _starts(names: Sequence[str], folder: Path, rounds: int) -> Iterator[Result]
                 done = subprocess.run(
                     command,
                     cwd=ROOT,
-                    env=surroundings(),
+                    env=surroundings(name),
                     text=True,
                     capture_output=True,
                 )

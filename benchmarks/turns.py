@@ -16,7 +16,8 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .peers import OURS
+from .alone import VARIABLE, others
+from .peers import CONTESTANTS, OURS
 from .results import Result
 from .sink import Sink
 
@@ -50,7 +51,7 @@ class Runner:
             self.process = subprocess.Popen(
                 command,
                 cwd=ROOT,
-                env=surroundings(),
+                env=surroundings(self.name),
                 text=True,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -155,9 +156,14 @@ class Runner:
         return json.loads(line)
 
 
-def surroundings() -> dict[str, str]:
+def surroundings(name: str) -> dict[str, str]:
     """Return the environment of a contestant: it reaches the sink without a proxy."""
-    return {**os.environ, "PYTHONPATH": str(ROOT), "NO_PROXY": "127.0.0.1"}
+    return {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "NO_PROXY": "127.0.0.1",
+        VARIABLE: others(CONTESTANTS[name].distribution),
+    }
 
 
 def shuffled(every: Sequence[_Found]) -> list[_Found]:
