@@ -30,7 +30,7 @@ from .transports import (
 from .web.access import Access
 from .web.feedback import Feedback
 from .web.headers import protect
-from .web.signing import key_from_file
+from .web.signing import KEY_NAME, key_from_file
 
 if TYPE_CHECKING:
     from .tracker.embedded import Tracker
@@ -243,7 +243,7 @@ class _Composer:
             fallbacks = self.app.config.get("SECRET_KEY_FALLBACKS") or []
             return [*fallbacks, key]
         if self._file_key is None:
-            self._file_key = key_from_file(self.instance / "errtrack.key")
+            self._file_key = key_from_file(self.instance / KEY_NAME)
         return [self._file_key]
 
     def person(self) -> tuple[str, str]:

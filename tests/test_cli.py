@@ -277,6 +277,18 @@ def test_doctor_names_an_outbox_that_cannot_be_written(
     assert "cannot be made" in result.output
 
 
+def test_doctor_names_a_folder_that_can_keep_no_key(
+    make_app: MakeApp, tmp_path: Path
+) -> None:
+    app = make_app()
+    app.secret_key = None
+    (tmp_path / "instance0").write_text("no folder")
+    result = run(app, "doctor")
+    assert result.exit_code == 1
+    assert "!!  signing: no key can be kept: " in result.output
+    assert "Set SECRET_KEY" in result.output
+
+
 def test_commands_about_issues_say_that_the_events_are_elsewhere(
     make_app: MakeApp,
 ) -> None:

@@ -92,11 +92,13 @@ def test_a_command_of_the_readme_is_one_of_dev_py(command: str) -> None:
     assert help_text.strip()
 
 
-def test_every_page_that_the_readme_names_is_there() -> None:
-    pages = re.findall(r"``((?:docs/)?\w+\.rst)``", README)
-    assert pages
-    for page in pages:
+def test_the_readme_leads_to_every_page() -> None:
+    links = re.findall(r"<((?:docs/)?\w+\.rst)>`__", README)
+    assert len(links) == README.count("`__") == len(set(links))
+    for page in links:
         assert (ROOT / page).is_file(), page
+    pages = {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.rst")}
+    assert pages - set(links) <= {"docs/index.rst"}
 
 
 def test_the_pictures_of_the_readme_are_there() -> None:

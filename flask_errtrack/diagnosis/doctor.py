@@ -21,6 +21,7 @@ from ..transports import BackgroundTransport, http_transports
 from ..transports.outbox import FolderOutbox
 from ..transports.stock import Stock, stock_of
 from ..version import VERSION
+from ..web.signing import KEY_NAME
 from ..words import count, one_line
 from .outbox_words import (
     SET_ASIDE_MEND,
@@ -240,5 +241,9 @@ def _dashboard(client: Client, app: Flask) -> Finding:
 def _secret_key(app: Flask) -> Finding:
     if app.secret_key:
         return Finding("signing", "with the app's SECRET_KEY")
+    folder = Path(app.instance_path)
+    if not (folder / KEY_NAME).exists() and (problem := _problem_of_folder(folder)):
+        mend = "Set SECRET_KEY: what one process signs, the others do not know."
+        return Finding("signing", f"no key can be kept: {problem}", False, mend)
     mend = "Several hosts need a common SECRET_KEY for the dialog and login links."
     return Finding("signing", "with a key in the instance folder", True, mend)

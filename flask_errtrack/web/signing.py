@@ -16,6 +16,8 @@ from itsdangerous import BadData, SignatureExpired, URLSafeTimedSerializer
 
 from ..errors import ErrTrackError, logger
 
+#: Where an app without a secret key has one, in its instance folder.
+KEY_NAME = "errtrack.key"
 # A key file with less in it was not written by us, or not to its end.
 MIN_KEY_LENGTH = 32
 
