@@ -6,7 +6,6 @@ Knows nothing of what is done to them, nor of which figures are told.
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -91,8 +90,13 @@ class Figures:
 
     def add(self, case: str, unit: str, name: str, *samples: float) -> None:
         """Add samples of a contestant."""
-        found = self._samples.setdefault((case, unit), defaultdict(list))
-        found[name] += samples
+        found = self._samples.setdefault((case, unit), {})
+        found[name] = [*found.get(name, ()), *samples]
+
+    def count(self, case: str, name: str, number: int) -> None:
+        """Add to a number of a contestant: it is one figure in the end."""
+        found = self._samples.setdefault((case, ""), {})
+        found[name] = [sum(found.get(name, ()), number)]
 
     def note(self, name: str, note: str) -> None:
         """Say something about all figures of a contestant."""

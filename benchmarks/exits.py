@@ -86,7 +86,7 @@ def _end(runners: Sequence[Runner], case: str, way: Way, figures: Figures) -> No
     # Nothing is on its way but what the servers have begun to read.
     arrivals = watch(runners, ERRORS, _LIMIT_SECONDS, still_seconds=1.0)
     for name, found in arrivals.items():
-        figures.add(f"{case}: delivered of {ERRORS}", "", name, found.count)
+        figures.count(f"{case}: delivered of {ERRORS}", name, found.count)
 
 
 def _start_again(runners: Sequence[Runner], case: str, figures: Figures) -> None:
@@ -100,4 +100,4 @@ def _start_again(runners: Sequence[Runner], case: str, figures: Figures) -> None
             one.do("healthy", path="/healthy", times=1)
     case = f"{case}: delivered of {ERRORS} after the next start"
     for name, found in watch(runners, ERRORS, _LIMIT_SECONDS).items():
-        figures.add(case, "", name, found.count)
+        figures.count(case, name, found.count)

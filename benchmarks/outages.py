@@ -83,7 +83,7 @@ def _recover(
             one.sink.become("healthy")
             one.begin("flush", seconds=limit_seconds)
     for name, found in watch(runners, errors, limit_seconds + 1, BLOCK).items():
-        figures.add(f"server {state}: delivered of {errors}", "", name, found.count)
+        figures.count(f"server {state}: delivered of {errors}", name, found.count)
         if found.count and state != "healthy":
             case = f"server {state}: last one after it is well again"
             figures.add(case, "s", name, found.seconds)

@@ -53,7 +53,7 @@ def _block(one: Runner, kind: str, times: int, case: str, figures: Figures) -> N
     one.finish()
     cpu_ms = (one.do("facts")["cpu_seconds"] - used_seconds) / times * 1e3
     if one.name != ALONE:
-        figures.add(f"{case}: delivered", "", one.name, arrival.count)
+        figures.count(f"{case}: delivered", one.name, arrival.count)
         rate = arrival.count / (failing_seconds + arrival.seconds)
         figures.add(f"{case}: delivered a second", "/s", one.name, rate)
     figures.add(f"{case}: processor time an error", "ms", one.name, cpu_ms)
