@@ -567,6 +567,19 @@ def test_a_letter_that_grows_in_lower_case_hides_no_secret() -> None:
     assert grown == [grows]
 
 
+def test_objects_of_odd_classes_cost_no_event() -> None:
+    class Odd(type):
+        __hash__ = None  # type: ignore[assignment]
+
+        def __eq__(cls, other: object) -> bool:
+            raise AssertionError("compared")
+
+    class Strange(metaclass=Odd):
+        pass
+
+    assert "Strange" in str(scrubbed({"a": [Strange(), "b"], "c": Strange()}))
+
+
 def test_memory_of_harmless_texts_is_bounded() -> None:
     scrubber = Scrubber()
     scrubber.scrub(event(extra={"first": "seen before"}))

@@ -275,6 +275,21 @@ def test_many_slow_types_cost_no_more_than_the_budget() -> None:
     assert sum(len(calls) for _, calls in kinds) <= 4
 
 
+def test_a_value_in_many_frames_is_made_once_and_counts_each_time() -> None:
+    limits = Limits(depth=3, items=20, text_length=100, values=50)
+    serialize, value = Serializer(limits), {"numbers": list(range(8))}
+    made = [serialize.shared(value) for _ in range(4)]
+    assert made[0] == value and all(one is made[0] for one in made)
+    assert [serialize.shared(value) for _ in range(2)] == [value, "<1 items>"]
+
+
+def test_values_that_are_gone_are_not_taken_for_others() -> None:
+    serialize = Serializer(VARIABLE_LIMITS)
+    assert [serialize.shared([number]) for number in range(50)] == [
+        [number] for number in range(50)
+    ]
+
+
 def test_one_object_in_many_frames_is_asked_once() -> None:
     calls: list[int] = []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import json
 import linecache
@@ -9,6 +10,7 @@ import os
 import sysconfig
 import textwrap
 import types
+import weakref
 import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -363,3 +365,47 @@ def test_code_without_a_line_table_has_the_line_of_its_function() -> None:
     stack = stack_of(lambda: rebuilt(0))
     assert stack.frames[-1]["lineno"] == fails.__code__.co_firstlineno
     assert "colno" not in stack.frames[-1] and stack.ends[-1] is None
+
+
+def test_what_is_remembered_of_a_place_is_true_for_each_event() -> None:
+    reader, stacks = StackReader(), []
+    for divisor in (0, 0.0):
+        with pytest.raises(ZeroDivisionError) as caught:
+            fails(divisor)  # type: ignore[arg-type]
+        stacks.append(
+            reader.read(caught.value.__traceback__, Serializer(VARIABLE_LIMITS))
+        )
+    first, second = (stack.frames[-1] for stack in stacks)
+    assert second == {**first, "vars": {"divisor": 0.0, "above": "'a line'"}}
+    assert stacks[0].ends == stacks[1].ends
+    second["pre_context"].clear()
+    assert len(first["pre_context"]) == 5
+
+
+def test_source_that_was_read_again_is_shown_as_it_is_now(tmp_path: Path) -> None:
+    module = load(tmp_path / "edited.py", "def f():\n    return 1 / 0\n")
+    reader = StackReader()
+
+    def line() -> str:
+        with pytest.raises(ZeroDivisionError) as caught:
+            module.f()
+        stack = reader.read(caught.value.__traceback__, Serializer(VARIABLE_LIMITS))
+        return stack.frames[-1]["context_line"]
+
+    assert line() == line() == "    return 1 / 0"
+    (tmp_path / "edited.py").write_text("def f():\n    return 1 / zero()\n")
+    linecache.checkcache(module.__file__)
+    assert line() == "    return 1 / zero()"
+
+
+def test_code_that_is_made_again_and_again_is_not_kept() -> None:
+    reader, made = StackReader(), []
+    for number in range(1200):
+        code = compile("1 / 0", f"<made {number}>", "exec")
+        with pytest.raises(ZeroDivisionError) as caught:
+            exec(code, {})
+        made.append(weakref.ref(code))
+        reader.read(caught.value.__traceback__, Serializer(VARIABLE_LIMITS))
+    del code, caught
+    gc.collect()
+    assert sum(one() is not None for one in made) < 600

@@ -28,7 +28,6 @@ _MIN_CARD = 10**14
 _MAX_SEARCHED = 1000
 _MAX_REMEMBERED_NAMES = 4096
 _MAX_REMEMBERED_LENGTH = 100
-_ONLY_TEXTS = {str}
 # A text or bytes as Python writes them.
 _REPR = re.compile(
     r"b?(?P<quote>['\"])(?:(?!(?P=quote))[^\\\n]"
@@ -96,9 +95,6 @@ class Copy:
         if not self._names.plain.issuperset(made):
             return self._named(made, depth)
         self.texts.update(made)
-        if _ONLY_TEXTS.issuperset(map(type, made.values())):
-            self.texts.update(made.values())
-            return made
         for name, item in made.items():
             kind = type(item)
             if kind is str:
@@ -135,13 +131,16 @@ class Copy:
             if type(name) is str and self._names.is_secret(name):
                 # A pair such as a header.
                 return [name, self._redact(item)]
-        if _ONLY_TEXTS.issuperset(map(type, items)):
-            self.texts.update(items)
-            return list(items)
-        return [self.value(item, depth + 1) for item in items]
+        made = list(items)
+        for number, item in enumerate(made):
+            if type(item) is str:
+                self.texts.add(item)
+            else:
+                made[number] = self.value(item, depth + 1)
+        return made
 
     def _source(self, value: Any, depth: int) -> Any:
-        if type(value) is list and _ONLY_TEXTS.issuperset(map(type, value)):
+        if type(value) is list and all(type(line) is str for line in value):
             self.source.update(value)
             return value.copy()
         if type(value) is str:

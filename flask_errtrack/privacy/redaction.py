@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from html import escape
-from itertools import chain
+from itertools import accumulate, chain
 from urllib.parse import quote, quote_plus
 
 from ..reading.serialize import CUT_MARK
@@ -171,6 +171,33 @@ def _positions_of_key_lines(together: str, lower: str) -> Iterator[int]:
 
 # Where a word begins, also behind an escaped line break and in a quoted URL.
 _BEGIN = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt])|(?<=%[0-9A-Fa-f]{2}))"
+# Keys that services mark as theirs, as in ghp_… and sk-…
+_SERVICE_KEY = re.compile(
+    _BEGIN + r"(?:[sr]k_(?:live|test)_[\w-]{12,}|gh[oprsu]_\w{16,}"
+    r"|github_pat_\w{16,}|glpat-[\w-]{12,}|xox[abeoprs]-[\w-]{10,}"
+    r"|A[KS]IA[A-Z0-9]{12,}|AIza[\w-]{20,}|sk-(?=[\w-]{0,40}\d)[\w-]{16,}"
+    r"|(?:npm|hf)_[A-Za-z0-9]{30,}|SG\.[\w-]{16,}\.[\w-]{16,}|whsec_[\w+/=]{16,}"
+    r"|ya29\.[\w-]{16,}|pypi-[\w-]{16,})"
+)
+# The last letters of the marks before their first separator, and those without one.
+_MARK_ENDS = frozenset(
+    "sk rk hp ho hs hu hr ub at xa xb xe xo xp xr xs pm hf SG ec 29 pi".split()
+)
+_MARKS = ("AKIA", "ASIA", "AIza")
+
+
+def _positions_of_service_keys(together: str, lower: str) -> Iterator[int]:
+    for mark in _MARKS:
+        yield from all_positions(together, mark)
+    # One search for a common letter takes less time than one for each mark.
+    parts = together.replace("-", "_").replace(".", "_").split("_")
+    ends = [part[-2:] for part in parts]
+    if not _MARK_ENDS.isdisjoint(ends):
+        lengths = accumulate(len(part) + 1 for part in parts)
+        yield from (
+            at - 1 for at, end in zip(lengths, ends, strict=True) if end in _MARK_ENDS
+        )
+
 
 RULES: tuple[Rule, ...] = (
     # What UTF-8 or PostgreSQL cannot hold: lone surrogates and NUL.
@@ -211,15 +238,9 @@ RULES: tuple[Rule, ...] = (
         lambda together, lower: all_positions(together, "://"),
         lambda text: URL_PASSWORD.sub(rf"\g<before>{REDACTED}", text),
     ),
-    # Keys that services mark as theirs.
-    _shape_rule(
-        "sk_|rk_|ghp_|gho_|ghs_|ghu_|ghr_|github_pat_|glpat-|xox|akia|asia|aiza|sk-|npm_"
-        "|hf_|sg.|whsec_|ya29.|pypi-",
-        _BEGIN + r"(?:[sr]k_(?:live|test)_[\w-]{12,}|gh[oprsu]_\w{16,}"
-        r"|github_pat_\w{16,}|glpat-[\w-]{12,}|xox[abeoprs]-[\w-]{10,}"
-        r"|A[KS]IA[A-Z0-9]{12,}|AIza[\w-]{20,}|sk-(?=[\w-]{0,40}\d)[\w-]{16,}"
-        r"|(?:npm|hf)_[A-Za-z0-9]{30,}|SG\.[\w-]{16,}\.[\w-]{16,}|whsec_[\w+/=]{16,}"
-        r"|ya29\.[\w-]{16,}|pypi-[\w-]{16,})",
+    Rule(
+        _positions_of_service_keys,
+        lambda text: _SERVICE_KEY.sub(REDACTED, text),
     ),
     Rule(
         _positions_of_cards,

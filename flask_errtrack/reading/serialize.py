@@ -101,6 +101,26 @@ class Serializer:
         self._slow: set[type] = set()
         self._open: set[int] = set()
         self._texts: dict[int, str] = {}
+        # Each with the value itself, so that its id stays its own, and what it took.
+        self._shared: dict[int, tuple[Any, Any, int]] = {}
+
+    def shared(self, value: Any) -> Any:
+        """Return ``value`` as JSON, the same object each time: stacks share values."""
+        kind = type(value)
+        if kind is str:
+            is_small = len(value) <= self._short_length
+        else:
+            is_small = value is None or kind is bool or kind is int or kind is float
+        if is_small:
+            return self(value)
+        known = self._shared.get(id(value))
+        if known is not None and self._left > 0:
+            self._left -= known[2]
+            return known[1]
+        left = self._left
+        made = self(value)
+        self._shared[id(value)] = (value, made, left - self._left)
+        return made
 
     def __call__(self, value: Any, depth: int = 0) -> Any:
         """Return ``value`` as JSON: None, a bool, number, text, list or dict."""
@@ -162,12 +182,11 @@ class Serializer:
     def _dict(self, items: Iterable[tuple[Any, Any]], count: int, depth: int) -> Any:
         if depth >= self.limits.depth or self._left <= 0:
             return f"<{count} items>" if count else {}
-        found = {
-            key
-            if type(key) is str and len(key) < self._short_length
-            else self._key(key): (self(item, depth + 1))
-            for key, item in islice(items, self.limits.items)
-        }
+        found: dict[str, Any] = {}
+        for key, item in islice(items, self.limits.items):
+            if type(key) is not str or len(key) >= self._short_length:
+                key = self._key(key)
+            found[key] = self(item, depth + 1)
         if count > self.limits.items:
             found[CUT_MARK] = f"<{count - self.limits.items} more>"
         return found

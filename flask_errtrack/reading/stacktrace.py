@@ -28,6 +28,8 @@ MAX_INNER_FRAMES = 70
 MAX_VARIABLES = 50
 CONTEXT_LINES = 5
 MAX_LINE_LENGTH = 512
+# Of so many places in the code it is remembered how a frame there looks.
+_MAX_PLACES = 1024
 
 _OWN_PACKAGE = __name__.partition(".")[0]
 _LIBRARY_PATHS = tuple(
@@ -59,6 +61,20 @@ class Stack:
     left_out: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What the frames that stop at one instruction have in common.
+
+    ``code`` and ``lines`` are those from which it was made: as long as they are the
+    same objects, it is true.
+    """
+
+    code: CodeType
+    lines: list[str]
+    frame: Frame
+    end: End
+
+
 @dataclass(frozen=True)
 class StackReader:
     """Reads tracebacks as an app's options want them read.
@@ -72,6 +88,9 @@ class StackReader:
     with_variables: bool = True
     with_source: bool = True
     _in_app: dict[tuple[str, str], bool] = field(default_factory=dict, repr=False)
+    _places: dict[tuple[int, int, int, str], _Place] = field(
+        default_factory=dict, repr=False
+    )
 
     @classmethod
     def of_options(cls, config: Config, packages: Sequence[str]) -> StackReader:
@@ -130,10 +149,41 @@ class StackReader:
     def _frame(
         self, frame: FrameType, lineno: int, instruction: int, serialize: Serializer
     ) -> tuple[Frame, End]:
-        code = frame.f_code
+        place = self._place(frame, lineno, instruction)
+        made = place.frame.copy()
+        if "pre_context" in made:
+            made["pre_context"] = made["pre_context"].copy()
+            made["post_context"] = made["post_context"].copy()
+        if self.with_variables:
+            made["vars"] = _variables(frame, serialize)
+        return made, place.end
+
+    def _place(self, frame: FrameType, lineno: int, instruction: int) -> _Place:
+        """What is the same each time a frame stops here."""
+        code, module = frame.f_code, _module_of(frame)
+        lines = _source(code.co_filename, frame) if self.with_source else []
+        # To hash a code object is to hash all that it consists of.
+        key = (id(code), lineno, instruction, module)
+        known = self._places.get(key)
+        if known is not None and known.code is code:
+            # The source of a file is another list once it was read again.
+            if known.lines is lines or not (known.lines or lines):
+                return known
+        made = self._static(code, module, lineno)
+        end: End = None
+        if 0 < lineno <= len(lines):
+            made["context_line"] = _line(lines[lineno - 1])
+            made["pre_context"] = _lines(lines, lineno - 1 - CONTEXT_LINES, lineno - 1)
+            made["post_context"] = _lines(lines, lineno, lineno + CONTEXT_LINES)
+            end = _add_columns(made, code, instruction, lines)
+        if len(self._places) >= _MAX_PLACES:
+            self._places.clear()
+        place = self._places[key] = _Place(code, lines, made, end)
+        return place
+
+    def _static(self, code: CodeType, module: str, lineno: int) -> Frame:
         path = code.co_filename
-        module = _module_of(frame)
-        made = Frame(
+        return Frame(
             filename=_short_path(path, module),
             abs_path=_absolute(path),
             module=module or None,
@@ -141,16 +191,6 @@ class StackReader:
             lineno=lineno,
             in_app=self.is_in_app(path, module),
         )
-        end: End = None
-        lines = _source(path, frame) if self.with_source else []
-        if 0 < lineno <= len(lines):
-            made["context_line"] = _line(lines[lineno - 1])
-            made["pre_context"] = _lines(lines, lineno - 1 - CONTEXT_LINES, lineno - 1)
-            made["post_context"] = _lines(lines, lineno, lineno + CONTEXT_LINES)
-            end = _add_columns(made, code, instruction, lines)
-        if self.with_variables:
-            made["vars"] = _variables(frame, serialize)
-        return made, end
 
 
 def _steps(traceback: TracebackType | None) -> list[Step]:
@@ -173,9 +213,12 @@ def _is_own(frame: FrameType) -> bool:
 def _module_of(frame: FrameType) -> str:
     """The module's dotted name, or "": Jinja has the path of a template there."""
     name = frame.f_globals.get("__name__")
-    if type(name) is not str or not all(map(str.isidentifier, name.split("."))):
-        return ""
-    return name
+    return name if type(name) is str and _is_module_name(name) else ""
+
+
+@lru_cache(maxsize=2048)
+def _is_module_name(name: str) -> bool:
+    return all(map(str.isidentifier, name.split(".")))
 
 
 def _source(path: str, frame: FrameType) -> list[str]:
@@ -257,7 +300,7 @@ def _variables(frame: FrameType, serialize: Serializer) -> dict[str, Any]:
             name: one for name, one in items if not _is_definition(name, one)
         }.items()
     return {
-        name: serialize(value)
+        name: serialize.shared(value)
         for name, value in islice(items, MAX_VARIABLES)
         if type(name) is str
     }
