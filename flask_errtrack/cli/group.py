@@ -6,6 +6,7 @@ Knows nothing of what they print.
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ class CommandGroup(AppGroup):
 
         :raises ClickException: a file or the output cannot be read or written.
         """
+        if os.environ.get("NO_COLOR"):
+            ctx.color = False
         with _forgiving_output():
             try:
                 result = super().invoke(ctx)

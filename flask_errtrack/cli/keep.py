@@ -111,7 +111,9 @@ def progress_bar(label: str, length: int) -> Iterator[Step]:
     if not sys.stderr.isatty():
         yield lambda steps: None
         return
-    with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
+    # No wider than the terminal: what is broken into lines cannot be written over.
+    shown = click.progressbar(length=length, label=label, width=0, file=sys.stderr)
+    with shown as bar:
         yield bar.update
 
 

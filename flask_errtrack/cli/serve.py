@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -69,6 +69,7 @@ def serve_command(
     """
     from ..tracker.projects import every
 
+    create_server = _waitress()
     given = {name: value for name, value in options.items() if value is not None}
     script.data.update(given)
     app = script.load_app()
@@ -77,7 +78,7 @@ def serve_command(
         tracker.store.check()
         first = every(tracker.store)[0]
         listener = _listener(host, port)
-        server = _server(app, listener, threads)
+        server = _server(create_server, app, listener, threads)
         greeting = _greeting(app, first, _url_of(host, listener))
     with _ending_well(server):
         click.echo(greeting)
@@ -103,13 +104,24 @@ def _url_of(host: str, listener: socket.socket) -> str:
     return f"http://{name}:{listener.getsockname()[1]}"
 
 
-def _server(app: Flask, listener: socket.socket, threads: int) -> Any:
+def _waitress() -> Callable[..., Any]:
+    """Import the server, before anything is made for it."""
     try:
         from waitress.server import create_server
     except ModuleNotFoundError:
         raise click.ClickException(
             'the server is not installed: run pip install "Flask-ErrTrack[server]"'
         ) from None
+    made: Callable[..., Any] = create_server
+    return made
+
+
+def _server(
+    create_server: Callable[..., Any],
+    app: Flask,
+    listener: socket.socket,
+    threads: int,
+) -> Any:
     # It warns of each request that has to wait for a thread.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     return create_server(

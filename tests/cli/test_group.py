@@ -24,6 +24,11 @@ def full() -> None:
 
 
 @commands.command(with_appcontext=False)
+def colors() -> None:
+    click.secho("ok", fg="green")
+
+
+@commands.command(with_appcontext=False)
 def closed() -> None:
     raise BrokenPipeError(32, "Broken pipe")
 
@@ -46,3 +51,10 @@ def test_an_output_that_cannot_be_written_is_told_in_a_sentence() -> None:
 def test_a_reader_that_has_left_is_not_spoken_to() -> None:
     result = CliRunner().invoke(commands, ["closed"])
     assert (result.exit_code, result.output) == (1, "")
+
+
+def test_who_wants_no_colors_gets_none() -> None:
+    for environ, expected in (({}, "\x1b[32mok\x1b[0m\n"), ({"NO_COLOR": "1"}, "ok\n")):
+        runner = CliRunner(env={"NO_COLOR": None, **environ})
+        # As a terminal would show it.
+        assert runner.invoke(commands, ["colors"], color=True).output == expected
