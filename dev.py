@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import venv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -70,8 +70,14 @@ def counts(arguments: Sequence[str]) -> int:
     return run("python", "-m", "benchmarks.counts", *arguments)
 
 
-COMMANDS = {
-    one.__name__: one for one in (example, test, matrix, check, pictures, bench, counts)
+def charts(arguments: Sequence[str]) -> int:
+    """Make what the page on performance shows anew, of what bench has found."""
+    return run("python", "-m", "benchmarks.page", *arguments)
+
+
+_EVERY = (example, test, matrix, check, pictures, bench, counts, charts)
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    one.__name__: one for one in _EVERY
 }
 
 

@@ -245,11 +245,14 @@ def _told(
     """Yield the medians, and beside them what 19 of 20 take at most."""
     names = [tracker.name for tracker in trackers]
     for name, times in zip(names, found, strict=True):
-        note = f"cold {times.cold:.1f}, processor {median(times.processor):.1f}"
+        note = f"{median(times.processor):.1f} ms of the processor"
         yield Result.of(PART, page, name, "ms", times.clock, note)
     for name, times in zip(names, found, strict=True):
         slow = quantiles(times.clock, n=20, method="inclusive")[-1]
         yield Result.of(PART, f"{page}, p95", name, "ms", [slow])
+    for name, times in zip(names, found, strict=True):
+        if times.cold is not None:
+            yield Result.of(PART, f"{page}, cold", name, "ms", [times.cold])
 
 
 def _while_storing(

@@ -35,12 +35,12 @@ ISSUES = (KINDS, 1)
 _BATCH = 100
 #: So many events are stored before the clock runs: by then all is loaded.
 _WARM_UP = 20
-_SQLITE = "SQLite alone"
-_BATCHED = f"{_SQLITE}, {_BATCH} at once"
-_IN_PROCESS = "Flask-ErrTrack, in-process"
+SQLITE = "SQLite alone"
+_BATCHED = f"{SQLITE}, {_BATCH} at once"
+IN_PROCESS = "Flask-ErrTrack, in-process"
 HTTP = "Flask-ErrTrack, over HTTP"
-_ONE_CLIENT = f"{HTTP}, one client"
-_IN_MEMORY = f"{HTTP}, file in memory"
+ONE_CLIENT = "Flask-ErrTrack, one client"
+IN_MEMORY = "Flask-ErrTrack, in memory"
 NOTHING = "Flask alone, over HTTP"
 #: Files here are on no disk.
 _MEMORY = Path("/dev/shm")
@@ -108,9 +108,9 @@ class Course:
         """Yield what was found."""
         transactions = self._written_down()
         ways: dict[str, Way] = {
-            _SQLITE: lambda: self._alone(transactions, 1),
+            SQLITE: lambda: self._alone(transactions, 1),
             _BATCHED: lambda: self._alone(transactions, _BATCH),
-            _IN_PROCESS: self._in_process,
+            IN_PROCESS: self._in_process,
             HTTP: lambda: self._over_http(HTTP, self._copy()),
         }
         if len(self._samples) > 1:
@@ -133,7 +133,7 @@ class Course:
         return f"{len(self._samples)} issues" if len(self._samples) > 1 else "1 issue"
 
     def _found(self, samples: Mapping[str, _Samples]) -> Iterator[Result]:
-        alone = samples[_SQLITE].rates
+        alone = samples[SQLITE].rates
         for name, found in samples.items():
             both = zip(found.rates, alone, strict=True)
             shares = [one / other for one, other in both]
@@ -182,11 +182,11 @@ class Course:
     def _for_the_limit(self) -> dict[str, Way]:
         """Return what tells whether the disk, the lock or HTTP is the limit."""
         ways: dict[str, Way] = {
-            _ONE_CLIENT: lambda: self._over_http(_ONE_CLIENT, self._copy(), clients=1),
+            ONE_CLIENT: lambda: self._over_http(ONE_CLIENT, self._copy(), clients=1),
             NOTHING: self._nothing,
         }
         if _MEMORY.is_dir():
-            ways[_IN_MEMORY] = self._in_memory
+            ways[IN_MEMORY] = self._in_memory
         return ways
 
     def _nothing(self) -> tuple[float, float]:
@@ -199,7 +199,7 @@ class Course:
     def _in_memory(self) -> tuple[float, float]:
         with tempfile.TemporaryDirectory(dir=_MEMORY) as name:
             path = Path(shutil.copy(self._empty, name))
-            return self._over_http(_IN_MEMORY, path)
+            return self._over_http(IN_MEMORY, path)
 
     def _over_http(
         self, name: str, path: Path, clients: int = CLIENTS

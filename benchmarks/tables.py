@@ -36,14 +36,17 @@ def by_case(results: Iterable[Result]) -> dict[tuple[str, str], list[Result]]:
 
 def reference(results: Sequence[Result]) -> Result | None:
     """Return what the others of a case are compared with, if any has a figure."""
-    known = {one.contestant: one for one in results if one.median}
+    known = {one.contestant: one for one in results if one.median is not None}
     named = (known[name] for name in REFERENCES if name in known)
     return next(named, None) or next(iter(known.values()), None)
 
 
 def ratio(one: Result, against: Result | None) -> float | None:
-    """Return how many times the other's figure it is."""
-    if against is None or one.median is None or not against.median:
+    """Return how many times the other's figure it is; None: that would say nothing."""
+    if against is None or one.median is None or against.median is None:
+        return None
+    # What is added may be less than noise takes away.
+    if one.median < 0 or against.median <= 0:
         return None
     return one.median / against.median
 
