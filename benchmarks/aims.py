@@ -117,6 +117,11 @@ def _storm(found: Found) -> float | None:
     return None if same is None or not other else same / other
 
 
+def _counted(found: Found) -> float | None:
+    share = found.median("failing", f"{_STORM}: share that is counted", _DSN)
+    return None if share is None else share * 100
+
+
 def _failing(found: Found) -> str:
     """Return the case of a request that fails with errors that differ."""
     return next(
@@ -170,9 +175,10 @@ AIMS = (
     ),
     Aim("The same error again: of what the first costs", _storm, 0.5, "×"),
     Aim(
-        "The same error again: share that is counted",
-        lambda found: found.median("failing", f"{_STORM}: share that is counted", _DSN),
-        1,
+        "The same error again: counted",
+        _counted,
+        100,
+        "%",
         is_at_least=True,
     ),
     Aim("Ignored error: time added", _added("failing", "ignored error"), 20, "µs"),

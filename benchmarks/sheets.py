@@ -67,7 +67,7 @@ def _page_cases(found: Found) -> list[tuple[str, str]]:
 
 def _rows(found: Found, cases: Iterable[tuple[str, str]]) -> Iterator[Row]:
     """Yield a row for each figure, the ratios first."""
-    yield "Case", "Contestant", "Ratio", "Median", "10 % … 90 %", "Note"
+    yield "Case", "Contestant", "Ratio", "Median", "Spread", "Note"
     for key in cases:
         every = found.cases[key]
         against = reference(every) if len(every) > 1 else None

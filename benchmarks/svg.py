@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from statistics import median
 from typing import Literal
 
 Kind = Literal["ours", "peer", "limit"]
@@ -22,7 +23,7 @@ _FIGURES = 76
 _ROW = 22
 _LEFT = _MARGIN + _LABELS
 _RIGHT = WIDTH - _MARGIN - _FIGURES
-#: From here on a linear scale would hide the shorter bars.
+#: Where the longest bar is so many times the usual one, it would hide the others.
 _LOG_FROM = 30
 _STYLE = """
 text { font: 12px system-ui, sans-serif; fill: #1b1e24; }
@@ -189,7 +190,7 @@ def picture(title: str, description: str, panels: Sequence[Panel]) -> str:
     :param title: what a screen reader says that it is.
     :param description: what it shows, in words.
     """
-    height = sum(panel.height for panel in panels) + 2 * _MARGIN
+    height = sum(panel.height for panel in panels) + _MARGIN
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
         f'width="{WIDTH * 1.4:.0f}" height="{height * 1.4:.0f}" role="img" '
@@ -223,7 +224,7 @@ class _Scale:
         known = [value for value in values if value is not None and value > 0] or [1]
         low, high = min(known), max(known)
         if is_log is None:
-            is_log = high / low > _LOG_FROM
+            is_log = high / median(known) > _LOG_FROM
         if is_log:
             return cls(10 ** math.floor(math.log10(low) - 0.1), high * 1.1, True, right)
         return cls(0.0, high, False, right)

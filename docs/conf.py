@@ -16,3 +16,5 @@ suppress_warnings = ["ref.python"]
 html_theme = "flask"
 html_title = f"Flask-ErrTrack {version}"
 html_show_sourcelink = False
+html_static_path = ["static"]
+html_css_files = ["phone.css"]

@@ -75,10 +75,11 @@ def test_bars_are_as_long_as_their_figures_and_tell_why_one_is_missing() -> None
     assert "log scale" not in text
 
 
-def test_a_scale_is_logarithmic_where_the_short_bars_would_not_be_seen() -> None:
-    bars = [Bar("ours", 1.0, "1 ms"), Bar("theirs", 1000.0, "1 s")]
-    text = picture("title", "description", [Bars("Time", bars)])
-    assert "log scale" in text
+def test_a_scale_is_logarithmic_where_one_bar_would_hide_the_others() -> None:
+    ours, theirs = Bar("ours", 1.0, "1 ms"), Bar("theirs", 2.0, "2 ms")
+    slow = Bar("slow", 1000.0, "1 s")
+    assert "log scale" in picture("title", "", [Bars("Time", [ours, theirs, slow])])
+    assert "log scale" not in picture("title", "", [Bars("Time", [ours, theirs])])
 
 
 def test_a_name_in_a_picture_is_text_and_nothing_else() -> None:
