@@ -126,7 +126,7 @@ def number_asked(name: str, default: int, highest: int) -> int:
     if given is None:
         return default
     if not (given.isascii() and given.isdigit() and len(given) < 20):
-        raise Fault(400, f"{name} is {given!r:.60}; expected a number")
+        raise Fault(400, f"{name} is {given!r:.60}; expected a whole number from 1 on")
     if not 0 < int(given) <= highest:
         raise Fault(400, f"{name} is {given}; expected 1 to {highest}")
     return int(given)

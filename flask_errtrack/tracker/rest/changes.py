@@ -102,7 +102,7 @@ _WORKS: dict[str, Work] = {
 def _number(given: Any, name: str) -> int:
     # True is an int, too.
     if isinstance(given, bool) or not isinstance(given, int):
-        raise Fault(400, f"{name} has {given!r:.60}; expected a number")
+        raise Fault(400, f"{name} has {given!r:.60}; expected a whole number from 1 on")
     if not can_be_id(given):
         raise Fault(400, f"{name} has {given!r:.60}; expected 1 to {MAX_ID}")
     return given
