@@ -30,10 +30,10 @@ def hide_others() -> None:
 
 
 @lru_cache
-def others(distribution: str) -> str:
-    """Return the modules that are there for others than this one, for ``VARIABLE``."""
+def others(distributions: tuple[str, ...]) -> str:
+    """Return the modules that are there for others than these, for ``VARIABLE``."""
     needed: set[str] = set()
-    for name in ("Flask", "Flask-Login", distribution):
+    for name in ("Flask", "Flask-Login", *distributions):
         _add_needed(name, needed)
     return " ".join(
         module

@@ -20,11 +20,12 @@ STORM = "the same error again and again"
 COUNTED = f"{STORM}: share that is counted"
 IGNORED = "ignored error"
 UNSAMPLED = "unsampled error"
+DUPLICATE = "error that is reported before"
 #: So many errors, then all that waits is sent: it disturbs nobody else.
 _BLOCK = 5
-_STORM_BLOCK = 25
-#: Who is slow has fewer turns.
-_BUDGET_SECONDS = 8.0
+_STORM_BLOCK = 10
+#: Who is slower than this has fewer rounds.
+_SECONDS_A_ROUND = 0.13
 
 
 def measure(plan: Plan) -> Iterator[Result]:
@@ -39,10 +40,11 @@ def of_contestants(names: Sequence[str], rounds: int) -> Iterator[Result]:
         folder = Path(name)
         with running(names, folder / "reported") as runners:
             yield from of_kind(REQUEST, runners, "different", rounds, "ms")
-            yield from of_kind(SLOW, runners, "slow", max(2, rounds // 4), "ms")
+            yield from of_kind(SLOW, runners, "slow", rounds // 2, "ms")
             yield from of_kind(IGNORED, runners, "ignored", rounds, "µs")
         with running(names, folder / "storm") as runners:
-            yield from _storm(runners, max(2, rounds * 2 // 3))
+            yield from _storm(runners, rounds * 5 // 3)
+            yield from _duplicates(runners, rounds)
         with running(sampling, folder / "unsampled", sample_rate=0.0) as runners:
             yield from of_kind(UNSAMPLED, runners, "different", rounds, "µs")
         for name in names:
@@ -91,6 +93,25 @@ def _storm(runners: Sequence[Runner], rounds: int) -> Iterator[Result]:
     yield from each(PART, COUNTED, "", runners, shares)
 
 
+def _duplicates(runners: Sequence[Runner], rounds: int) -> Iterator[Result]:
+    """Yield what it takes to report an exception again that is reported."""
+    progress(DUPLICATE)
+    knowing = [one for one in runners if CONTESTANTS[one.name].capture]
+
+    def taken(runner: Runner) -> list[float]:
+        found = runner.do("captured_again", times=_BLOCK)
+        runner.do("flush")
+        return [one * 1e6 for one in found]
+
+    every = in_turns(knowing, rounds, taken, rounds * _SECONDS_A_ROUND)
+    samples = {name: sum(turns, []) for name, turns in every.items()}
+    yield from each(PART, DUPLICATE, "µs", knowing, samples)
+    for one in runners:
+        if one.name != ALONE and one not in knowing:
+            why = "reports it once more"
+            yield Result.missing(PART, DUPLICATE, one.name, why)
+
+
 def _taken(
     runners: Sequence[Runner], kind: str, rounds: int, block: int, unit: str
 ) -> dict[str, list[float]]:
@@ -102,7 +123,7 @@ def _taken(
         runner.do("flush")
         return [one * factor for one in found]
 
-    every = in_turns(runners, rounds, taken, _BUDGET_SECONDS)
+    every = in_turns(runners, rounds, taken, rounds * _SECONDS_A_ROUND)
     return {name: sum(turns, []) for name, turns in every.items()}
 
 

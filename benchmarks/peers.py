@@ -24,6 +24,8 @@ _ROOT = Path(__file__).resolve().parent
 
 #: Waits until all is delivered, or so many seconds.
 Flush = Callable[[float], None]
+#: Reports an exception of an app, as a handler of the app's own does.
+Capture = Callable[[Flask, Exception], object]
 
 
 @dataclass(frozen=True)
@@ -52,19 +54,21 @@ class Setting:
 class Contestant:
     """One that is measured.
 
-    :param distribution: what is installed to have it.
+    :param distributions: what is installed to have it, and what it would rather use.
     :param modules: what its documentation imports.
     :param variables: what it reports of local variables.
     :param user: what is to be known of how it tells who is logged in.
     :param can_sample: whether it can report a part of the errors.
+    :param capture: of one that knows an exception which it has reported before.
     """
 
-    distribution: str
+    distributions: tuple[str, ...]
     modules: tuple[str, ...]
     set_up: Callable[[Setting], Flush]
     variables: str
     user: str = "does not tell who it was"
     can_sample: bool = False
+    capture: Capture | None = None
 
 
 def flask_alone(setting: Setting) -> Flush:
@@ -99,6 +103,10 @@ def _errtrack(setting: Setting, dsn: str | None = None) -> Flush:
     return flush
 
 
+def _capture_by_errtrack(app: Flask, error: Exception) -> object:
+    return app.extensions["errtrack"].capture_exception(error)
+
+
 def sentry(setting: Setting) -> Flush:
     """Send envelopes. Texts of any length are sent whole, each repr is called.
 
@@ -125,6 +133,12 @@ def _sentry(setting: Setting, has_sessions: bool) -> Flush:
     return lambda seconds: sentry_sdk.flush(timeout=seconds)
 
 
+def _capture_by_sentry(app: Flask, error: Exception) -> object:
+    import sentry_sdk
+
+    return sentry_sdk.capture_exception(error)
+
+
 def rollbar(setting: Setting) -> Flush:
     """Send each error by a thread of its own.
 
@@ -149,7 +163,10 @@ def rollbar(setting: Setting) -> Flush:
 
 
 def bugsnag(setting: Setting) -> Flush:
-    """Send each error by a thread of its own, without local variables."""
+    """Send each error by a thread of its own, without local variables.
+
+    With requests, which it uses where it is installed.
+    """
     import bugsnag
     from bugsnag.flask import handle_exceptions
 
@@ -196,43 +213,48 @@ def _join_threads(seconds: float) -> None:
 
 def _of_errtrack(set_up: Callable[[Setting], Flush]) -> Contestant:
     return Contestant(
-        "Flask-ErrTrack",
+        ("Flask-ErrTrack",),
         ("flask_errtrack",),
         set_up,
         variables="of each frame",
         user="",
         can_sample=True,
+        capture=_capture_by_errtrack,
     )
 
 
 def _of_sentry(set_up: Callable[[Setting], Flush]) -> Contestant:
     return Contestant(
-        "sentry-sdk",
+        ("sentry-sdk",),
         ("sentry_sdk",),
         set_up,
         variables="of each frame",
         user="with send_default_pii: else it does not tell who it was",
         can_sample=True,
+        capture=_capture_by_sentry,
     )
 
 
 CONTESTANTS: dict[str, Contestant] = {
-    ALONE: Contestant("Flask", (), flask_alone, "", user="", can_sample=True),
+    ALONE: Contestant((), (), flask_alone, "", user="", can_sample=True),
     OURS: _of_errtrack(errtrack_embedded),
     OURS_TO_DSN: _of_errtrack(errtrack_to_dsn),
     SENTRY: _of_sentry(sentry),
     f"{SENTRY}, no sessions": _of_sentry(sentry_without_sessions),
     "rollbar": Contestant(
-        "rollbar",
+        ("rollbar",),
         ("rollbar", "rollbar.contrib.flask"),
         rollbar,
         variables="of each frame; of objects the type",
     ),
     "bugsnag": Contestant(
-        "bugsnag", ("bugsnag", "bugsnag.flask"), bugsnag, variables="none"
+        ("bugsnag", "requests"),
+        ("bugsnag", "bugsnag.flask"),
+        bugsnag,
+        variables="none",
     ),
     "honeybadger": Contestant(
-        "honeybadger",
+        ("honeybadger",),
         ("honeybadger.contrib",),
         honeybadger,
         variables="of the innermost frame",

@@ -22,8 +22,9 @@ _MEBIBYTE = 2**20
 #: Of the errors that fill the memory: with 30 frames there would be time for few.
 _FRAMES = 5
 _BLOCK = 100
-_BUDGET_SECONDS = 20.0
-_EVENTS = 20
+#: In which these errors must be over: who is slower has fewer of them.
+_SECONDS_AN_ERROR = 0.006
+_EVENTS = 10
 
 _Start = dict[str, float]
 #: Each case, its unit, and the figure of a start.
@@ -103,9 +104,9 @@ def _memory(runners: Sequence[Runner], errors: int) -> Iterator[Result]:
         runner.do("flush")
         return float(runner.do("facts")["resident_bytes"]) / _MEBIBYTE
 
-    found = in_turns(runners, errors // _BLOCK, held, _BUDGET_SECONDS)
+    found = in_turns(runners, errors // _BLOCK, held, errors * _SECONDS_AN_ERROR)
     # The first turn is no growth: what is needed for any error is made there.
-    grown = {name: [mine[-1] - mine[0]] for name, mine in found.items() if mine}
+    grown = {name: [mine[-1] - mine[0]] for name, mine in found.items() if mine[1:]}
     notes = {
         name: f"after {len(mine) * _BLOCK:,} errors: it had no time for more"
         for name, mine in found.items()
@@ -117,12 +118,13 @@ def _memory(runners: Sequence[Runner], errors: int) -> Iterator[Result]:
 def _wire(runners: Sequence[Runner]) -> Iterator[Result]:
     """Yield how large a request is that brings an event, with its headers."""
     progress(f"{WIRE}, {len(runners)} contestants")
-    sizes: dict[str, list[float]] = {}
-    for runner in runners:
-        if not runner.broken:
-            runner.do("broken", kind="different", times=_EVENTS)
-            runner.do("flush")
-            count, _ = runner.sink.taken()
-            sizes[runner.name] = [runner.sink.traffic_bytes()[0] / count / 1000]
+
+    def kilobytes(runner: Runner) -> float:
+        runner.do("broken", kind="different", times=_EVENTS)
+        runner.do("flush")
+        count, _ = runner.sink.taken()
+        return runner.sink.traffic_bytes()[0] / count / 1000
+
+    sizes = in_turns(runners, 1, kilobytes)
     notes = {name: f"variables: {one.variables}" for name, one in CONTESTANTS.items()}
     yield from each(PART, WIRE, "kB", runners, sizes, notes)

@@ -162,7 +162,7 @@ def surroundings(name: str) -> dict[str, str]:
         **os.environ,
         "PYTHONPATH": str(ROOT),
         "NO_PROXY": "127.0.0.1",
-        VARIABLE: others(CONTESTANTS[name].distribution),
+        VARIABLE: others(CONTESTANTS[name].distributions),
     }
 
 

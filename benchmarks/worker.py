@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .alone import hide_others
-from .app import FRAMES, Ignored, environ, logged_in_cookie, make_app, respond
+from .app import FRAMES, Ignored, broken, environ, logged_in_cookie, make_app, respond
 from .peers import CONTESTANTS, Setting
 from .process import resident_bytes, thread_count
 
@@ -32,7 +32,8 @@ class Worker:
         self._cookie = logged_in_cookie(self.app)
         self._numbers = itertools.count(1)
         setting = Setting(self.app, address, Ignored, **options)
-        self._flush = CONTESTANTS[name].set_up(setting)
+        contestant = CONTESTANTS[name]
+        self._flush, self._capture = contestant.set_up(setting), contestant.capture
 
     def healthy(self, path: str, times: int, is_logged_in: bool = False) -> list[float]:
         """Return the seconds of each of so many requests that go well."""
@@ -56,6 +57,21 @@ class Worker:
             share = partial(self.broken, kind, times // threads, frames)
             found = [pool.submit(share) for _ in range(threads)]
             return [seconds for one in found for seconds in one.result()]
+
+    def captured_again(self, times: int) -> list[float]:
+        """Return the seconds of each report of an exception that is reported."""
+        assert self._capture is not None
+        found = []
+        with self.app.test_request_context("/healthy"):
+            try:
+                broken("different", FRAMES, next(self._numbers))
+            except Exception as error:  # noqa: BLE001 - as different as they are
+                self._capture(self.app, error)
+                for _ in range(times):
+                    started = time.perf_counter()
+                    self._capture(self.app, error)
+                    found.append(time.perf_counter() - started)
+        return found
 
     def flush(self, seconds: float = FLUSH_SECONDS) -> None:
         """Wait until all is delivered."""
