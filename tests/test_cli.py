@@ -277,6 +277,19 @@ def test_doctor_names_an_outbox_that_cannot_be_written(
     assert "cannot be made" in result.output
 
 
+@pytest.mark.parametrize("command", ["issues", "outbox", "login-link", "projects"])
+def test_an_app_that_is_switched_off_says_so(make_app: MakeApp, command: str) -> None:
+    result = run(make_app(enabled=False), command)
+    expected = "Error: the option enabled is False: this app captures and keeps nothing"
+    assert (result.exit_code, result.output) == (1, f"{expected}\n")
+
+
+def test_doctor_leads_nobody_to_a_dashboard_that_is_off(make_app: MakeApp) -> None:
+    result = run(make_app(dashboard=False), "doctor")
+    assert "ok  dashboard: off by the option dashboard=False" in result.output
+    assert "/errtrack/" not in result.output
+
+
 def test_doctor_names_a_folder_that_can_keep_no_key(
     make_app: MakeApp, tmp_path: Path
 ) -> None:

@@ -29,9 +29,21 @@ def client_of_app() -> Client:
     return client
 
 
+def refuse_if_off(client: Client) -> None:
+    """Say that an app that is switched off has nothing to look at.
+
+    :raises ClickException: it is.
+    """
+    if not client.config.enabled:
+        raise click.ClickException(
+            "the option enabled is False: this app captures and keeps nothing"
+        )
+
+
 @contextmanager
 def store_of_app() -> Iterator[Store]:
     """Yield the store of the app's tracker; what cannot be done ends the command."""
+    refuse_if_off(client_of_app())
     tracker: Tracker | None = current_app.extensions.get(TRACKER_KEY)
     if tracker is None:
         raise click.ClickException(

@@ -26,7 +26,7 @@ from ..transports.ledger import MAX_TEXT
 from ..transports.outbox import FolderOutbox
 from ..transports.stock import Entry, Stock, entries_of, stock_of
 from ..words import count, duration, one_line, rfc3339, size
-from .current import client_of_app
+from .current import client_of_app, refuse_if_off
 from .printing import format_option, limit_option, print_table
 
 try:
@@ -69,6 +69,7 @@ class _Desk:
     """The outbox of an app, or the part of it that was set aside."""
 
     def __init__(self, client: Client, only_set_aside: bool) -> None:
+        refuse_if_off(client)
         transport = client.transport
         if not isinstance(transport, BackgroundTransport):
             raise click.ClickException(

@@ -108,6 +108,8 @@ def destination_of(client: Client) -> str:
         return f"the transport {type(client.config.transport).__name__}"
     if client.config.dsn is not None:
         return str(client.config.dsn)
+    if client.config.dashboard is False:
+        return "the tracker of this app"
     return f"the tracker of this app, see {client.config.url_prefix}/"
 
 
@@ -115,6 +117,8 @@ def _destination(
     client: Client, check_store: Callable[[], None] | None
 ) -> Iterator[Finding]:
     config = client.config
+    if not config.enabled:
+        return
     if config.dsn is not None and config.transport is None:
         yield from _way_to_dsn(config)
     else:
@@ -229,6 +233,9 @@ def _old_settings(app: Flask) -> Iterator[Finding]:
 
 
 def _dashboard(client: Client, app: Flask) -> Finding:
+    if client.config.dashboard is False:
+        mend = "`flask errtrack issues` lists the issues all the same."
+        return Finding("dashboard", "off by the option dashboard=False", True, mend)
     ways = ["`flask errtrack login-link`"]
     if app.debug:
         ways.insert(0, "a browser on this machine (debug mode)")
