@@ -43,6 +43,17 @@ def test_migrations_make_the_tables_that_the_code_describes(store: Store) -> Non
         assert compare_metadata(context, metadata) == []
 
 
+@pytest.mark.postgresql
+def test_postgresql_learns_how_frequent_a_value_of_a_tag_is(made_database: str) -> None:
+    with closing(Store(postgresql_url(template=made_database))) as store:
+        with store.reading() as connection:
+            asked = "SELECT stxkind::text FROM pg_statistic_ext"
+            kinds = connection.execute(text(asked)).scalar_one()
+
+    # Functional dependencies, and the most common values.
+    assert set(kinds) >= {"f", "m"}
+
+
 def test_every_revision_is_named_in_order() -> None:
     script = ScriptDirectory(str(Path(migrations.__file__).parent))
 

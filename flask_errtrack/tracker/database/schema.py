@@ -93,7 +93,9 @@ issue = Table(
     # Of the first event, and of the one that last made it regress.
     Column("first_release", String(200), nullable=False),
     Column("regressed_release", String(200), nullable=False),
-    Index(None, "project_id", "status", "last_seen"),
+    # None on what changes with each event: it would be written for each, too.
+    Index(None, "first_release", "project_id"),
+    Index(None, "regressed_release", "project_id"),
     # SQLite must not give the number of an issue that is gone to another one.
     sqlite_autoincrement=True,
 )
@@ -118,7 +120,7 @@ group = Table(
     Column("coarse_hash", String(40), nullable=False, index=True),
     Column("version", Integer, nullable=False),
     # NULL only inside the transaction that makes the issue.
-    Column("issue_id", Id, ForeignKey("errtrack_issue.id"), index=True),
+    Column("issue_id", Id, ForeignKey("errtrack_issue.id")),
     # Why the events are together, in words.
     Column("words", Text, nullable=False),
     Column("event_count", Integer, nullable=False),
@@ -134,6 +136,7 @@ group = Table(
     # Where a search looks for words: type, message, culprit and files, in lower case.
     Column("search_text", Text, nullable=False),
     UniqueConstraint("project_id", "hash"),
+    Index(None, "issue_id", "id"),
 )
 
 #: The events that came. Of an issue that storms, most have no payload any more: the

@@ -17,7 +17,7 @@ from sqlalchemy import column as named
 #: A name of our own, so that the app's own Alembic can use the same database.
 VERSION_TABLE = "errtrack_alembic_version"
 #: Every revision in ``versions/``, the oldest first.
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 
 _version = table(VERSION_TABLE, named("version_num"))
 # Alembic keeps the running migration in a global.
