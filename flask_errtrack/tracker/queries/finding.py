@@ -1,25 +1,18 @@
-"""The queries behind what finds: the list of issues, people and releases.
+"""The queries behind what finds: what the list shows beside issues, people, releases.
 
-Each function is one query, however many issues there are. ``condition`` is one on the
-table of issues, as ``search.conditions`` makes it; hours count from 1970.
+Each function is one query, however many issues there are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Collection, Iterable, Sequence
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, select
+from sqlalchemy import Connection, and_, func, select
 
 from ..database import schema
 from ..database.rows import Record
 from ..storing.counting import OTHER_VALUES
-from .windows import DAY_HOURS
 
-Sort = Literal["now", "last_seen", "first_seen", "events", "users"]
-
-# One more person weighs as much as so many more events.
-_PERSON_WEIGHT = 10
 _MAX_CHOICES = 50
 _MAX_FACET_VALUES = 5
 _MAX_FACET_ROWS = 500
@@ -27,73 +20,11 @@ _MAX_ISSUES = 100
 
 _issue = schema.issue.c
 _group = schema.group.c
-_hour = schema.group_hour.c
 _tag = schema.group_tag.c
 _event = schema.event.c
 _user = schema.group_user.c
 _person = schema.person.c
 _release = schema.release.c
-
-#: The orders for which nothing has to be counted.
-ORDERS: Mapping[Sort, ColumnElement[Any]] = {
-    "last_seen": _issue.last_seen,
-    "first_seen": _issue.first_seen,
-    "events": _issue.event_count,
-    "users": _issue.user_count,
-}
-
-
-def issues(
-    connection: Connection,
-    condition: ColumnElement[bool],
-    sort: Sort,
-    this_hour: int,
-    limit: int,
-    offset: int = 0,
-    since_hour: int | None = None,
-) -> Sequence[Record]:
-    """Return issues in an order.
-
-    :param since_hour: the most events are those since then; None: of all time.
-    """
-    order: ColumnElement[Any]
-    if sort == "now" or (sort == "events" and since_hour is not None):
-        since = this_hour - DAY_HOURS + 1 if sort == "now" else since_hour
-        is_recent = and_(_hour.group_id == _group.id, _hour.hour >= since)
-        # Found first, and only then counted: most searches find few.
-        found = (
-            select(
-                _issue.id,
-                func.coalesce(func.sum(_hour.event_count), 0).label("events"),
-            )
-            .join(schema.group, _group.issue_id == _issue.id)
-            .outerjoin(schema.group_hour, is_recent)
-            .where(condition)
-            .group_by(_issue.id)
-            .subquery()
-        )
-        query = select(schema.issue).join(found, found.c.id == _issue.id)
-        order = _weight(found.c.events) if sort == "now" else found.c.events
-    else:
-        query, order = select(schema.issue).where(condition), ORDERS[sort]
-    query = query.order_by(order.desc(), _issue.last_seen.desc(), _issue.id.desc())
-    return connection.execute(query.limit(limit).offset(offset)).all()
-
-
-def _weight(events: ColumnElement[int]) -> ColumnElement[int]:
-    """How bad an issue is, by its events of the last 24 hours."""
-    # Who was hit when is not kept: never more people than events, nor than all.
-    people = case((_issue.user_count < events, _issue.user_count), else_=events)
-    return events + _PERSON_WEIGHT * people
-
-
-def state_counts(
-    connection: Connection, condition: ColumnElement[bool]
-) -> Sequence[Record]:
-    """Return ``status, is_regressed, issues``: how many there are of each."""
-    keys = _issue.status, _issue.is_regressed
-    query = select(*keys, func.count().label("issues")).where(condition)
-    return connection.execute(query.group_by(*keys)).all()
 
 
 def has_issues(connection: Connection) -> bool:
@@ -148,12 +79,14 @@ def facets(connection: Connection, issue_ids: Iterable[int]) -> Sequence[Record]
 
 def environments(connection: Connection) -> Sequence[str]:
     """Return the environments that events came from, by name."""
-    query = (
-        select(_tag.value)
-        .distinct()
-        .where(_tag.key == "environment", _tag.value != OTHER_VALUES)
-    )
-    return connection.scalars(query.order_by(_tag.value).limit(_MAX_CHOICES)).all()
+    is_one = _tag.key == "environment"
+    first = select(func.min(_tag.value).label("value"))
+    # From each to the next by the index: nearly all rows have one of very few.
+    known = first.where(is_one, _tag.value > OTHER_VALUES).cte(recursive=True)
+    following = first.where(is_one, _tag.value > known.c.value).scalar_subquery()
+    known = known.union_all(select(following).where(known.c.value.is_not(None)))
+    query = select(known.c.value).where(known.c.value.is_not(None))
+    return connection.scalars(query.limit(_MAX_CHOICES)).all()
 
 
 def releases(

@@ -13,7 +13,8 @@ from sqlalchemy import ColumnElement, Select, and_, select
 from .. import projects
 from ..database import schema
 from ..database.rows import MAX_ID
-from ..queries import finding, reads
+from ..queries import listing, reads
+from ..queries.listing import ORDERS, Listing, Sort
 from ..search.conditions import issues_condition
 from ..search.language import parse
 from ..shapes import (
@@ -78,11 +79,10 @@ def _add_lists(blueprint: Blueprint, store: Store, keys: Keys) -> None:
         limit = number_asked("limit", DEFAULT_LIMIT, MAX_LIMIT)
         page = number_asked("page", 1, _MAX_PAGE)
         now = store.now()
-        condition, order, before = _condition(now), _order(), (page - 1) * limit
+        wanted = Listing(_condition(now), _order(), hour_of(now))
+        before = (page - 1) * limit
         with store.reading() as connection:
-            rows = finding.issues(
-                connection, condition, order, hour_of(now), limit + 1, before
-            )
+            rows = listing.issues(connection, wanted, limit + 1, before)
         links = [link_to("prev", {"page": page - 1})] if page > 1 else []
         if len(rows) > limit and page < _MAX_PAGE:
             links.append(link_to("next", {"page": page + 1}))
@@ -150,12 +150,12 @@ def _condition(now: float) -> ColumnElement[bool]:
     return and_(condition, schema.issue.c.project_id == project_id)
 
 
-def _order() -> finding.Sort:
+def _order() -> Sort:
     asked = request.args.get("sort", "last_seen")
-    for sort in finding.ORDERS:
+    for sort in ORDERS:
         if sort == asked:
             return sort
-    known = ", ".join(finding.ORDERS)
+    known = ", ".join(ORDERS)
     raise Fault(400, f"sort is {asked!r:.60}; expected one of {known}")
 
 

@@ -138,6 +138,10 @@ class Query:
         """Return the query without what it asks of a key, negations apart."""
         return Query(tuple(term for term in self.terms if not _asks(term, key)))
 
+    def only(self, key: str) -> Query:
+        """Return what the query asks of a key, negations apart."""
+        return Query(tuple(term for term in self.terms if _asks(term, key)))
+
     def only_value(self, key: str) -> str | None:
         """Return what a tag or the state has to be, if there is just one answer."""
         found = [term.meaning for term in self.terms if _asks(term, key)]

@@ -265,7 +265,7 @@ def test_the_number_of_queries_does_not_grow_with_the_list(store: Store) -> None
         statements.clear()
         issue_list_page(store, search="has:browser !user:ada", now=NOW)
         numbers.append(len([text for text in statements if "SELECT" in text]))
-    assert numbers == [8, 8]
+    assert numbers == [7, 7]
 
 
 def test_a_row_has_its_route_its_trend_and_its_marks(store_with: StoreWith) -> None:

@@ -13,12 +13,12 @@ from sqlalchemy import ColumnElement, and_, false
 from ....errors import SearchError
 from ...database import schema
 from ...database.rows import can_be_id
-from ...queries.finding import Sort
+from ...queries.listing import Listing, Sort
 from ...queries.windows import Window, window_of
 from ...search.conditions import issues_condition
 from ...search.language import parse
 from ...search.terms import Query
-from ...storing.counting import HOUR_SECONDS
+from ...storing.counting import HOUR_SECONDS, hour_of
 from ..paging import page_number
 
 #: What the list shows if nothing is asked for.
@@ -72,11 +72,21 @@ class Asked:
             name: text for name, text in found.items() if text != usual.get(name, "")
         }
 
-    def condition(self, query: Query, now: float) -> ColumnElement[bool]:
-        """Return what issues have to fulfil, with another query than the one typed."""
+    def listing(self, now: float) -> Listing:
+        """Return which issues are asked for, in which order."""
+        return Listing(
+            self._condition(now),
+            self.sort,
+            hour_of(now),
+            self.since_hour(now),
+            issues_condition(self.query.only("is"), now),
+        )
+
+    def _condition(self, now: float) -> ColumnElement[bool]:
+        """Return what issues have to fulfil, whatever their state."""
         if self.problem:
             return false()
-        conditions = [issues_condition(query, now)]
+        conditions = [issues_condition(self.query.without("is"), now)]
         if self.project_id is not None:
             conditions.append(schema.issue.c.project_id == self.project_id)
         since = self.since_hour(now)

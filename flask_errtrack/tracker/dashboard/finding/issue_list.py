@@ -15,8 +15,8 @@ from sqlalchemy import Connection, and_
 from ....words import count, one_line
 from ...database import schema
 from ...database.rows import Record
-from ...queries import finding, reads
-from ...queries.finding import Sort
+from ...queries import finding, listing, reads
+from ...queries.listing import Counts, Listing, Sort
 from ...search.conditions import issues_condition, unknown_words
 from ...search.language import parse
 from ...search.terms import State
@@ -99,15 +99,18 @@ def issue_list_page(
     """
     asked = asked_of(search, period, sort, page, project)
     with store.reading() as connection:
-        any_state = asked.condition(asked.query.without("is"), now)
-        counts = finding.state_counts(connection, any_state)
-        found = _found(connection, asked, now)
+        found, counts = listing.issues_and_counts(
+            connection,
+            asked.listing(now),
+            PAGE_SIZE + 1,
+            (asked.page - 1) * PAGE_SIZE,
+        )
         shown = found[:PAGE_SIZE]
         projects = reads.projects(connection)
         rows = _rows(connection, asked, shown, projects, now)
         tags = finding.facets(connection, [row.id for row in shown])
         menus = _menus(connection, asked, projects)
-        is_empty = not counts and not finding.has_issues(connection)
+        is_empty = not counts[""] and not finding.has_issues(connection)
         empty_words = "" if shown else _empty_words(connection, asked)
     tabs = _tabs(asked, counts)
     return IssueListPage(
@@ -146,21 +149,9 @@ def issue_rows(
     if project is not None:
         condition = and_(condition, schema.issue.c.project_id == project)
     with store.reading() as connection:
-        found = finding.issues(connection, condition, "now", hour_of(now), limit)
+        wanted = Listing(condition, "now", hour_of(now))
+        found = listing.issues(connection, wanted, limit)
     return [issue_summary(row) for row in found]
-
-
-def _found(connection: Connection, asked: Asked, now: float) -> Sequence[Record]:
-    """The issues of the page, and one more if there are more."""
-    return finding.issues(
-        connection,
-        asked.condition(asked.query, now),
-        asked.sort,
-        hour_of(now),
-        PAGE_SIZE + 1,
-        (asked.page - 1) * PAGE_SIZE,
-        asked.since_hour(now),
-    )
 
 
 def _title(asked: Asked) -> str:
@@ -210,13 +201,7 @@ def _rows(
     return tuple(rows)
 
 
-def _tabs(asked: Asked, counts: Sequence[Record]) -> tuple[Option, ...]:
-    totals = dict.fromkeys(_TABS, 0)
-    for row in counts:
-        totals[""] += row.issues
-        totals[row.status] += row.issues
-        if row.is_regressed:
-            totals["regressed"] += row.issues
+def _tabs(asked: Asked, counts: Counts) -> tuple[Option, ...]:
     is_any = asked.query.without("is") == asked.query
     current = "" if is_any else asked.query.only_value("is")
     return tuple(
@@ -224,7 +209,7 @@ def _tabs(asked: Asked, counts: Sequence[Record]) -> tuple[Option, ...]:
             (state or "all").capitalize(),
             asked.arguments(q=asked.query.with_value("is", state)),
             state == current and not asked.problem,
-            totals[state],
+            counts[state],
         )
         for state in _TABS
     )
