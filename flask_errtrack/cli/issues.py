@@ -62,7 +62,7 @@ def show_command(event_or_issue: str) -> None:
         found = find_event(store, event_or_issue)
     if found is None:
         raise click.ClickException(
-            f"there is no event or issue {event_or_issue!r}; "
-            f"`{spelled('issues')}` lists the issues"
+            f"there is no event or issue {event_or_issue!r}; an event's id has 32 "
+            f"digits, and `{spelled('issues')}` lists the issues"
         )
     click.echo(event_as_markdown(*found))
