@@ -184,6 +184,12 @@ AIMS = (
     Aim("Ignored error: time added", _added("failing", "ignored error"), 20, "µs"),
     Aim("Unsampled error: time added", _added("failing", "unsampled error"), 20, "µs"),
     Aim(
+        "Error that is reported before: time to see that",
+        lambda found: found.median("failing", "error that is reported before", _DSN),
+        20,
+        "µs",
+    ),
+    Aim(
         "Memory: grown by 5,000 errors",
         lambda found: found.median("start", "memory after 5,000 errors: grown", _DSN),
         2,
