@@ -153,7 +153,12 @@ def test_errtrack_config_has_to_be_a_dict() -> None:
         ("max_breadcrumbs", -1, "a whole number of 0 or more"),
         ("max_request_body_size", "huge", "one of 'never', 'small'"),
         ("transaction_style", "path", "one of 'endpoint', 'url'"),
-        ("scrub_patterns", ["("], "a list of regular expressions"),
+        (
+            "scrub_patterns",
+            ["x", "("],
+            "a list of regular expressions; number 2 is not a regular "
+            "expression (missing )",
+        ),
         ("event_level", "LOUD", "a logging level"),
         ("event_level", True, "a logging level"),
         ("url_prefix", "errtrack", "a path below the root"),

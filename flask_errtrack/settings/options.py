@@ -114,12 +114,16 @@ def list_of(check: Check, expected: str) -> Check:
     def check_list(value: Any) -> Any:
         if isinstance(value, str | bytes) or not isinstance(value, Collection):
             raise ValueError(f"a list of {expected}")
+        return tuple(item_of(number, item) for number, item in enumerate(value, 1))
+
+    def item_of(number: int, item: Any) -> Any:
         try:
-            return tuple(check(item) for item in value)
+            return check(item)
         except ConfigError:
             raise
         except ValueError as error:
-            raise ValueError(f"a list of {expected}") from error
+            text = f"a list of {expected}; number {number} is not {error}"
+            raise ValueError(text) from error
 
     return check_list
 
