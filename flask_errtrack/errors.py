@@ -24,9 +24,10 @@ import logging
 import signal
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from traceback import walk_tb
 from types import TracebackType
+from typing import ClassVar
 
 logger = logging.getLogger("flask_errtrack")
 
@@ -85,43 +86,48 @@ class Refused(ErrTrackError):
     """The receiver will never take this envelope; the message says why."""
 
 
-_own_work: ContextVar[bool] = ContextVar("errtrack_own_work", default=False)
-_silence: ContextVar[bool] = ContextVar("errtrack_silence", default=False)
+# How much of what runs is left out: log records from 1 on, and everything from 2 on.
+_quiet: ContextVar[int] = ContextVar("errtrack_quiet", default=0)
 _reraise: ContextVar[bool] = ContextVar("errtrack_reraise", default=False)
 
 
-class own_work:
+class _Quiet:
+    _at_least: ClassVar[int]
+    _token: Token[int] | None = None
+
+    def __enter__(self) -> None:
+        if _quiet.get() < self._at_least:
+            self._token = _quiet.set(self._at_least)
+
+    def __exit__(self, *error: object) -> None:
+        if self._token is not None:
+            _quiet.reset(self._token)
+
+
+class own_work(_Quiet):
     """Mark what runs inside as work of Flask-ErrTrack itself.
 
     Log records made meanwhile (by a database driver, by a ``__repr__`` that
     logs) are not captured, so that a fault of ours never feeds itself.
     """
 
-    def __enter__(self) -> None:
-        self._token = _own_work.set(True)
+    _at_least = 1
 
-    def __exit__(self, *error: object) -> None:
-        _own_work.reset(self._token)
+
+class silence(_Quiet):
+    """Let nothing be captured of what runs inside, whoever asks for it."""
+
+    _at_least = 2
 
 
 def is_own_work() -> bool:
     """Tell whether the running code was called by Flask-ErrTrack itself."""
-    return _own_work.get()
-
-
-@contextmanager
-def silence() -> Iterator[None]:
-    """Let nothing be captured of what runs inside, whoever asks for it."""
-    token = _silence.set(True)
-    try:
-        yield
-    finally:
-        _silence.reset(token)
+    return _quiet.get() >= own_work._at_least
 
 
 def is_silence() -> bool:
     """Tell whether nothing of the running code is captured."""
-    return _silence.get()
+    return _quiet.get() >= silence._at_least
 
 
 @contextmanager

@@ -8,8 +8,10 @@ optional but ``event_id``, ``timestamp`` and ``platform``.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Literal, NotRequired, Required, TypedDict
 
 Level = Literal["debug", "info", "warning", "error", "fatal"]
@@ -209,9 +211,15 @@ class CheckIn(TypedDict):
 
 def timestamp_now() -> str:
     """Return the time as RFC 3339 text in UTC."""
+    now = time.time()
+    seconds = int(now)
+    return f"{_second(seconds)}.{int((now - seconds) * 1e6):06}Z"
+
+
+@lru_cache(maxsize=1)
+def _second(seconds: int) -> str:
     # Not strftime: it imports, which an interpreter that ends cannot.
-    now = datetime.now(UTC).replace(tzinfo=None)
-    return now.isoformat(timespec="microseconds") + "Z"
+    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat()
 
 
 def exceptions_of(event: Event) -> Iterator[ExceptionValue]:

@@ -218,10 +218,16 @@ class AppHooks:
         response.response = WatchedStream(response.response, see_error)
 
     def _see_end(self, error: BaseException | None) -> None:
-        if error is not None and is_fault(error):
+        if error is not None and not self._is_settled(error) and is_fault(error):
             self._capture(error)
         if self._delivery.holding:
             self._client.end_work()
+
+    def _is_settled(self, error: BaseException) -> bool:
+        with guard("looking for what became of an exception"):
+            scope = self._client.scopes.known()
+            return scope is not None and scope.work.is_settled(error)
+        return False
 
     def _see_end_of_context(self, error: BaseException | None) -> None:
         if error is None:

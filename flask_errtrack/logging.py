@@ -13,11 +13,12 @@ import fnmatch
 import logging
 import sys
 import weakref
+from functools import partial
 from types import FrameType
 from typing import Any
 
 from .errors import guard, own_work
-from .event import LogEntry
+from .event import Breadcrumb, LogEntry, timestamp_now
 from .protocol.wire import level_of
 from .reading.marks import was_met
 from .reading.serialize import DATA_LIMITS, Serializer, safe_text
@@ -73,7 +74,8 @@ class _Reader:
 
     def __init__(self, client: Watching) -> None:
         config = client.config
-        self._breadcrumb_level = config.breadcrumb_level
+        is_noting = config.max_breadcrumbs > 0
+        self._breadcrumb_level = config.breadcrumb_level if is_noting else None
         self._event_level = config.event_level
         self._exclusions = (*_OWN_LOGGERS, *config.logging_exclusions)
         self._excluded: dict[str, bool] = {}
@@ -102,7 +104,9 @@ class _Reader:
     def _is_left_out(self, client: Watching, record: logging.LogRecord) -> bool:
         # A record that came from elsewhere may have no name.
         name = str(record.name)
-        return self._is_excluded(name) or (name, safe_text(record.msg)) in client.echoes
+        if self._is_excluded(name):
+            return True
+        return bool(client.echoes) and (name, safe_text(record.msg)) in client.echoes
 
     def _is_excluded(self, name: str) -> bool:
         found = self._excluded.get(name)
@@ -118,6 +122,12 @@ class _Reader:
 
 
 def _capture(client: Watching, record: logging.LogRecord) -> str | None:
+    error = _error_of(record)
+    if error is not None:
+        # Mostly a hook has told of it, and knew more.
+        was_met, event_id = client.scope.work.decision_on(error)
+        if was_met:
+            return event_id
     given: dict[str, Any] = {
         "level": level_of(record.levelno),
         "extra": _extra(record),
@@ -126,15 +136,10 @@ def _capture(client: Watching, record: logging.LogRecord) -> str | None:
     }
     if record.stack_info and given["stack"] is None:
         given["extra"]["stack_info"] = record.stack_info
-    error = _error_of(record)
     if error is not None:
-        entry = LogEntry(message=safe_text(record.msg))
-        if record.args:
-            entry["params"] = Serializer(DATA_LIMITS)(record.args)
-            entry["formatted"] = _message(record)
-        fields = {"logger": str(record.name), "logentry": entry}
+        tell = partial(_fields_of, record)
         return client.capture_exception(
-            error, mechanism="logging", record=fields, **given
+            error, mechanism="logging", record=tell, **given
         )
     return client.capture_message(
         safe_text(record.msg),
@@ -145,15 +150,26 @@ def _capture(client: Watching, record: logging.LogRecord) -> str | None:
     )
 
 
+def _fields_of(record: logging.LogRecord) -> dict[str, Any]:
+    entry = LogEntry(message=safe_text(record.msg))
+    if record.args:
+        entry["params"] = Serializer(DATA_LIMITS)(record.args)
+        entry["formatted"] = _message(record)
+    return {"logger": str(record.name), "logentry": entry}
+
+
 def _note(client: Watching, record: logging.LogRecord) -> None:
-    client.add_breadcrumb(
+    made = Breadcrumb(
+        timestamp=timestamp_now(),
         type="log",
-        category=str(record.name),
+        category=safe_text(record.name),
         level=level_of(record.levelno),
-        message=_message(record),
-        data=_extra(record),
-        hint={"log_record": record},
+        message=safe_text(_message(record)),
     )
+    extra = _extra(record)
+    if extra:
+        made["data"] = Serializer(DATA_LIMITS)(extra)
+    client.note(made, {"log_record": record})
 
 
 def _call_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
@@ -230,4 +246,7 @@ def _is_at(record: logging.LogRecord, level: int | None) -> bool:
 
 
 def _extra(record: logging.LogRecord) -> dict[str, Any]:
-    return {key: value for key, value in vars(record).items() if key not in _STANDARD}
+    given = vars(record)
+    if given.keys() <= _STANDARD:
+        return {}
+    return {key: value for key, value in given.items() if key not in _STANDARD}

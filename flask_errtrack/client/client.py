@@ -184,7 +184,7 @@ class Client(ScopeApi):
         handled: bool = True,
         scope: Scope | None = None,
         hint: Hint | None = None,
-        record: Mapping[str, Any] | None = None,
+        record: Callable[[], Mapping[str, Any]] | None = None,
         stack: FrameType | None = None,
         **scope_kwargs: Any,
     ) -> str | None:
@@ -192,19 +192,20 @@ class Client(ScopeApi):
 
         :param error: an exception or ``sys.exc_info()``; None: the one being handled.
         :param scope: the scope to use, where the current one is gone.
-        :param record: fields of the log record that tells of the exception. In a
-            request its event waits for a report that knows more.
+        :param record: returns fields of the log record that tells of the exception. In
+            a request its event waits for a report that knows more.
         :param stack: the last call of a stack that goes with it.
         :param scope_kwargs: ``user, tags, extra, contexts, level, fingerprint``.
         """
         if not self.is_enabled:
             return None
-        with guard("capturing an exception"), own_work(), silence():
+        with guard("capturing an exception"), silence():
             found = exception_in(error)
             if found is None:
                 return None
             found = self.host.meant_by(found, mechanism)
-            here, scope = self.scopes.known(), scope or self.scope
+            here = self.scopes.known()
+            scope = scope or here or self.scope
             work, is_record = scope.work, record is not None
             self.delivery.take_over(work, here, found)
             was_met, event_id = work.decision_on(found)
@@ -217,7 +218,7 @@ class Client(ScopeApi):
                 return None
             how = Mechanism(type=mechanism, handled=handled)
             event = event_from_exception(found, self._reader, how)
-            event.update(record or {})  # type: ignore[typeddict-item]
+            event.update(record() if record else {})  # type: ignore[typeddict-item]
             add_thread(event, self._reader, stack)
             draft = Draft(event, hint, scope, scope_kwargs)
             return self._send_for(found, draft, handled, is_record)
@@ -266,7 +267,7 @@ class Client(ScopeApi):
         """
         if not self.is_enabled:
             return None
-        with guard("capturing a message"), own_work(), silence():
+        with guard("capturing a message"), silence():
             hint = {**(hint or {}), "message": message}
             if not self._choice.takes(hint):
                 return None
@@ -275,8 +276,7 @@ class Client(ScopeApi):
             text = safe_text(message)
             event = event_from_message(text, level, params, logger, formatted)
             add_thread(event, self._reader, stack)
-            draft = Draft(event, hint, scope, scope_kwargs)
-            envelope = self._pipeline.envelope(draft)
+            envelope = self._pipeline.envelope(Draft(event, hint, scope, scope_kwargs))
             return self.delivery.send(event["event_id"], envelope, scope.work, MESSAGE)
         return None
 
@@ -316,15 +316,16 @@ class Client(ScopeApi):
         if not self.is_enabled or not self.config.max_breadcrumbs:
             return
         with guard("adding a breadcrumb"), own_work():
-            made = make()
-            hook = self.config.before_breadcrumb
-            if made is not None and hook is not None:
-                # The hook may put anything into it.
-                made = breadcrumb(
-                    partial(before_breadcrumb, hook, made, hint or {}), {}
-                )
-            if made is not None:
-                self.scope.keep_breadcrumb(made)
+            self.note(make(), hint)
+
+    def note(self, made: Breadcrumb | None, hint: Hint | None = None) -> None:
+        """Note a breadcrumb, as work of our own, while something is captured."""
+        hook = self.config.before_breadcrumb
+        if made is not None and hook is not None:
+            # The hook may put anything into it.
+            made = breadcrumb(partial(before_breadcrumb, hook, made, hint or {}), {})
+        if made is not None:
+            self.scope.keep_breadcrumb(made)
 
     def last_event_id(self) -> str | None:
         """Return the id of the newest event of the running work, or None."""

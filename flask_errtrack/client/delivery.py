@@ -56,10 +56,11 @@ class Delivery:
 
     def transport(self) -> Transport | None:
         """Return the transport of the moment."""
-        # Another thread may take the last one away meanwhile.
-        for newest in self.diversions[-1:]:
-            return newest
-        is_silent = self._host.is_silent() and not self._is_given
+        if self.diversions:
+            # Another thread may take the last one away meanwhile.
+            for newest in self.diversions[-1:]:
+                return newest
+        is_silent = not self._is_given and self._host.is_silent()
         return None if is_silent else self._transport
 
     def send(

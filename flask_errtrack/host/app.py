@@ -16,14 +16,14 @@ from types import CodeType, FrameType
 from typing import Any, Literal
 
 import click
-from flask import Flask, current_app, g, has_app_context
+from flask import Flask, g
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from ..event import Event
 from ..notes import attempt
 from ..privacy.secret_names import secrets_of_settings
 from ..reading.exceptions import is_error
-from ..scopes.scope_home import request_context, session_of
+from ..scopes.scope_home import request_context, running_app, session_of
 from ..settings.config import Config
 from .commands import (
     command_of,
@@ -74,7 +74,8 @@ class Host:
 
         What happens in there is for that client, and the rest for this one.
         """
-        is_of_app = has_app_context() and CLIENT_KEY in current_app.extensions
+        app = running_app()
+        is_of_app = app is not None and CLIENT_KEY in app.extensions
         return "elsewhere" if is_of_app else "outside"
 
     def meant_by(self, error: BaseException, mechanism: str) -> BaseException:
@@ -138,9 +139,10 @@ class FlaskHost(Host):
 
     def place(self) -> Place:
         """Tell whether a context of this app, of another or of none is active."""
-        if not has_app_context():
+        app = running_app()
+        if app is None:
             return "outside"
-        return "inside" if current_app == self.app else "elsewhere"
+        return "inside" if app is self.app else "elsewhere"
 
     def _is_in_request(self) -> bool:
         context = request_context()

@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import Any
 
 import click
-from flask import Flask, g, has_app_context, has_request_context, request
+from flask import Flask, g, has_app_context, has_request_context
 from flask import globals as flask_globals
 from flask.globals import app_ctx
 
@@ -73,9 +73,10 @@ class ScopeHome:
 
     def current(self) -> Scope:
         """Return the scope of the running work, made if there is none."""
-        scope = self.known()
-        if scope is None and self.is_in_app():
-            scope = self._begin_on_g()
+        holder = self._g()
+        scope = self._known_on(holder)
+        if scope is None and holder is not None:
+            scope = self._begin_on(holder)
         elif scope is None:
             scope = Scope(self._max_breadcrumbs, Work(may_wait=True))
             self._keep(_Entry(scope, runner(), over=None, work=None))
@@ -83,7 +84,9 @@ class ScopeHome:
 
     def known(self) -> Scope | None:
         """Return the scope of the running work, if one was needed so far."""
-        holder = self._g()
+        return self._known_on(self._g())
+
+    def _known_on(self, holder: Any) -> Scope | None:
         scope = self._over(holder)
         if scope is None and holder is not None:
             scope = holder.get(_G_KEY)
@@ -118,15 +121,18 @@ class ScopeHome:
 
     def is_in_app(self) -> bool:
         """Tell whether a context of the client's app is active."""
-        return self._app is not None and has_app_context() and app_ctx.app is self._app
+        return self._app is not None and running_app() is self._app
 
     def _g(self) -> Any:
         """The ``g`` of the running code; None outside of the client's app."""
-        return g._get_current_object() if self.is_in_app() else None
+        context = None if self._app is None else app_context()
+        return context.g if context is not None and context.app is self._app else None
 
     def is_nested(self, environ: dict[str, Any]) -> bool:
         """Tell whether a request that begins would see the scope of an outer one."""
-        return self._environ_key in environ or self.is_in_app()
+        if self._environ_key in environ:
+            return True
+        return has_app_context() and self.is_in_app()
 
     @contextmanager
     def isolated(self, environ: dict[str, Any]) -> Iterator[None]:
@@ -204,20 +210,22 @@ class ScopeHome:
             finally:
                 _entries.reset(token)
 
-    def _begin_on_g(self) -> Scope:
-        if request_context() is None or self._is_in_nested_work():
-            return self._scope_on(g._get_current_object())
-        if self._environ_key in request.environ:
+    def _begin_on(self, holder: Any) -> Scope:
+        context = request_context()
+        if context is None or self._is_nested_work(holder):
+            return self._scope_on(holder)
+        environ = context.request.environ
+        is_known = self._environ_key in environ
+        scope = self.in_environ(environ)
+        if is_known:
             # Another thread with a copy of the request's context: the same work.
-            scope = self.in_environ(request.environ).fork()
-        else:
-            scope = self.in_environ(request.environ)
-        setattr(g, _G_KEY, scope)
+            scope = scope.fork()
+        setattr(holder, _G_KEY, scope)
         return scope
 
-    def _is_in_nested_work(self) -> bool:
+    def _is_nested_work(self, holder: Any) -> bool:
         """Tell whether an app context in a request belongs to work inside of it."""
-        outer = g.get(_OUTER_KEY)
+        outer = holder.get(_OUTER_KEY)
         while outer is not None:
             around: Scope | None = self._over(outer) or outer.get(_G_KEY)
             if around is not None:
@@ -253,6 +261,20 @@ class ScopeHome:
         return _entries.set({**_entries.get(), self._number: entry})
 
 
+def app_context() -> Any:
+    """Return the active context of an app, or None.
+
+    Each look through a proxy of Flask costs as much as this.
+    """
+    return app_ctx._get_current_object() if has_app_context() else None  # type: ignore[attr-defined]
+
+
+def running_app() -> Flask | None:
+    """Return the app whose context is active, or None."""
+    context = app_context()
+    return None if context is None else context.app
+
+
 def request_context() -> Any:
     """Return the context of the running request, or None.
 
@@ -261,7 +283,7 @@ def request_context() -> Any:
     if not has_request_context():
         return None
     context = _request_ctx._get_current_object()
-    return context if context.app is app_ctx.app else None
+    return context if context.app is running_app() else None
 
 
 def session_of(context: Any) -> Any:

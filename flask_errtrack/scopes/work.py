@@ -88,6 +88,11 @@ class Work:
         """Let an event wait no longer; return it if it did."""
         return self.held.pop(event_id, None)
 
+    def is_settled(self, error: BaseException) -> bool:
+        """Tell whether nothing more is to be told of an error."""
+        was_met, event_id = self.decision_on(error)
+        return was_met and (event_id is None or event_id not in self.held)
+
     def awaits_better(self, error: BaseException) -> bool:
         """Tell whether the event of an error waits for a report that knows more."""
         return self.decision_on(error)[1] in self.held

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal, Protocol
 
 from ..errors import is_own_work
+from ..event import Breadcrumb
 from ..runtime.process import OfProcess
 from ..scopes.scope import Scope
 from ..settings.config import Config
@@ -59,7 +60,7 @@ class Watching(Protocol):
     def capture_message(self, message: str, **given: Any) -> str | None:
         """Capture a call that has none; return the id of its event, or None."""
 
-    def add_breadcrumb(self, crumb: Any = None, **fields: Any) -> None:
+    def note(self, made: Breadcrumb, hint: Any = None) -> None:
         """Note a call."""
 
 
