@@ -33,23 +33,23 @@ class Aim:
     unit: str = ""
     is_at_least: bool = False
 
-    def row(self, found: Found) -> tuple[str, str, str, str]:
-        """Return what, how much is wanted, how much it is, and whether that is it."""
+    def row(self, found: Found) -> tuple[str, str, str]:
+        """Return what, how much is wanted, and how much it is: whether that is it."""
         value = self.figure(found)
         word = "at least" if self.is_at_least else "at most"
         wanted = f"{word} {self._told(self.limit)}"
         if value is None:
-            return self.what, wanted, "–", "not measured"
+            return self.what, wanted, "not measured"
         is_reached = value >= self.limit if self.is_at_least else value <= self.limit
         told = "reached" if is_reached else "not reached"
-        return self.what, wanted, self._told(value), told
+        return self.what, wanted, f"{self._told(value)}: {told}"
 
     def _told(self, value: float) -> str:
         unit = self.unit if self.unit.startswith("×") else f" {self.unit}"
         return f"{number(value)}{unit}".rstrip()
 
 
-def rows(found: Found) -> Iterator[tuple[str, str, str, str]]:
+def rows(found: Found) -> Iterator[tuple[str, str, str]]:
     """Yield the row of each aim."""
     for aim in AIMS:
         yield aim.row(found)

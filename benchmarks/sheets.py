@@ -97,7 +97,7 @@ def _two(found: Found, case: str, size: str) -> str:
 
 
 def _aims(found: Found) -> Iterator[Row]:
-    yield "Aim", "Wanted", "Measured", ""
+    yield "Aim", "Wanted", "Measured"
     yield from aims.rows(found)
 
 

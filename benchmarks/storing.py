@@ -99,6 +99,10 @@ class Course:
         self._samples = samples
         self._events = events
         self._targets = targets
+        self._items = [
+            _item(different(samples[n % len(samples)], n)) for n in range(events)
+        ]
+        self._bodies = list(envelopes(samples, events))
         self._copies = 0
         self._empty = folder / "empty.db"
         self._statuses: dict[str, Counter[int]] = {}
@@ -157,7 +161,7 @@ class Course:
         for sample in self._samples:
             store.record(_item(different(sample)))
         store.close()
-        return raw.written_down(self._copy(), self._items())
+        return raw.written_down(self._copy(), self._items)
 
     def _alone(
         self, transactions: Sequence[raw.Transaction], at_once: int
@@ -168,9 +172,9 @@ class Course:
     def _in_process(self) -> tuple[float, float]:
         store = Store(f"sqlite:///{self._copy()}")
         store.check()
-        items = self._items()
-        for item in self._items()[:_WARM_UP]:
-            store.record(item)
+        items = self._items
+        for sample in self._samples[:_WARM_UP]:
+            store.record(_item(different(sample)))
         with ThreadPoolExecutor(CLIENTS) as threads:
             used, started = process_time(), perf_counter()
             for _ in threads.map(store.record, items):
@@ -231,19 +235,21 @@ class Course:
         send(running.dsn, list(envelopes(self._samples, _WARM_UP)), 1)
 
     def _elsewhere(self, name: str, dsn: str) -> tuple[float, float]:
-        return self._send(name, dsn)[0], 0.0
+        # It keeps what it was sent, and stores none of it twice.
+        bodies = list(envelopes(self._samples, self._events))
+        return self._send(name, dsn, bodies=bodies)[0], 0.0
 
     def _send(
-        self, name: str, dsn: str, clients: int = CLIENTS
+        self,
+        name: str,
+        dsn: str,
+        clients: int = CLIENTS,
+        bodies: Sequence[bytes] | None = None,
     ) -> tuple[float, list[float]]:
         """Return the seconds that all would have taken, and those of each request."""
-        load = send(dsn, list(envelopes(self._samples, self._events)), clients)
+        load = send(dsn, bodies or self._bodies, clients)
         self._statuses.setdefault(name, Counter()).update(load.statuses)
         return load.seconds / max(load.stored, 1) * self._events, load.request_seconds
-
-    def _items(self) -> list[Item]:
-        samples, events = self._samples, self._events
-        return [_item(different(samples[n % len(samples)], n)) for n in range(events)]
 
     def _copy(self) -> Path:
         self._copies += 1

@@ -98,9 +98,9 @@ def test_an_aim_is_reached_not_reached_or_not_measured() -> None:
     unknown = aims.Aim("unknown", lambda found: None, 5, "µs")
     rows = [one.row(_found()) for one in (below, above, unknown)]
     assert rows == [
-        ("below", "at most 5 µs", "4 µs", "reached"),
-        ("above", "at least 5×", "4×", "not reached"),
-        ("unknown", "at most 5 µs", "–", "not measured"),
+        ("below", "at most 5 µs", "4 µs: reached"),
+        ("above", "at least 5×", "4×: not reached"),
+        ("unknown", "at most 5 µs", "not measured"),
     ]
 
 
