@@ -168,9 +168,14 @@ def test_what_cannot_be_a_project_is_explained(
 
 
 @pytest.mark.parametrize(
-    "base_url", ["", "example.com", "ftp://example.com", "http://\udcff"]
+    ("command", "base_url"),
+    [
+        ("projects", ""),
+        ("projects", "ftp://example.com"),
+        ("login-link", "http://\udcff"),
+        ("serve", "example.com"),
+    ],
 )
-@pytest.mark.parametrize("command", ["projects", "login-link", "serve"])
 def test_a_base_url_that_is_none_is_an_error_of_usage(
     url: str, command: str, base_url: str
 ) -> None:
@@ -178,12 +183,9 @@ def test_a_base_url_that_is_none_is_an_error_of_usage(
     assert (result.exit_code, "the base URL is" in result.output) == (2, True)
 
 
-@pytest.mark.parametrize("command", ["export", "issues"])
-def test_a_full_disk_is_told_in_a_sentence(
-    url: str, tmp_path: Path, command: str
-) -> None:
+def test_a_full_disk_is_told_in_a_sentence(url: str, tmp_path: Path) -> None:
     with Path("/dev/full").open("w") as full:
-        process = started(tmp_path, "--database-url", url, command, stdout=full)
+        process = started(tmp_path, "--database-url", url, "export", stdout=full)
         _, complaints = process.communicate(timeout=60)
     expected = "Error: the output cannot be used: No space left on device\n"
     assert (process.returncode, complaints) == (1, expected)
