@@ -195,7 +195,7 @@ group_user = Table(
     metadata,
     Column("group_id", Id, ForeignKey("errtrack_group.id"), primary_key=True),
     Column("user_hash", String(40), primary_key=True),
-    Index(None, "user_hash"),
+    Index(None, "user_hash", "group_id"),
     sqlite_with_rowid=False,
 )
 
@@ -207,7 +207,7 @@ group_tag = Table(
     Column("key", String(200), primary_key=True),
     Column("value", String(200), primary_key=True),
     Column("event_count", Integer, nullable=False),
-    Index(None, "key", "value"),
+    Index(None, "key", "value", "group_id"),
     sqlite_with_rowid=False,
 )
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlalchemy import (
+    CTE,
     ColumnElement,
     Connection,
     Select,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     select,
     true,
 )
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from ..database import schema
 from ..database.rows import Record
@@ -30,6 +32,8 @@ Sort = Literal["now", "last_seen", "first_seen", "events", "users"]
 #: How many issues there are: in all, by an empty name, and in each state.
 Counts = Mapping[State | Literal[""], int]
 
+_Columns = ReadOnlyColumnCollection[str, Any]
+
 # One more person weighs as much as so many more events.
 _PERSON_WEIGHT = 10
 
@@ -37,20 +41,17 @@ _issue = schema.issue.c
 _group = schema.group.c
 _hour = schema.group_hour.c
 
-#: The orders for which nothing has to be counted.
-ORDERS: Mapping[Sort, ColumnElement[Any]] = {
-    "last_seen": _issue.last_seen,
-    "first_seen": _issue.first_seen,
-    "events": _issue.event_count,
-    "users": _issue.user_count,
+#: The orders for which nothing has to be counted, and what they go by.
+ORDERS: Mapping[Sort, str] = {
+    "last_seen": "last_seen",
+    "first_seen": "first_seen",
+    "events": "event_count",
+    "users": "user_count",
 }
-_STATES: Mapping[State | Literal[""], ColumnElement[bool]] = {
-    "": true(),
-    "unresolved": _issue.status == "unresolved",
-    "regressed": _issue.is_regressed,
-    "resolved": _issue.status == "resolved",
-    "muted": _issue.status == "muted",
-}
+# What a page and its numbers have to know of each issue that fulfils the condition.
+_KNOWN = (_issue.id, _issue.status, _issue.is_regressed) + tuple(
+    _issue[name] for name in ORDERS.values()
+)
 
 
 @dataclass(frozen=True)
@@ -78,10 +79,13 @@ class Listing:
         """Whether events of more than the last 24 hours count, and not of all time."""
         return self.since_hour is not None and self.since_hour < self.day_hour
 
-    @property
-    def both(self) -> ColumnElement[bool]:
-        """The condition of an issue that is listed."""
-        return and_(self.condition, self.of_state)
+    def matching(self) -> CTE:
+        """Return the issues for which the condition holds; ``is_listed``: the state.
+
+        One statement finds them once, however often it asks for them.
+        """
+        is_listed = self.of_state.label("is_listed")
+        return select(*_KNOWN, is_listed).where(self.condition).cte()
 
 
 def issues(
@@ -107,36 +111,37 @@ def _found(
 ) -> tuple[Sequence[Record], Counts]:
     if listing.sort == "events" and listing.goes_back_days:
         return _most_since(connection, listing, limit, offset, is_counted)
-    page = _page(listing).limit(limit).offset(offset)
-    rows, counts = _run(connection, page, listing.condition if is_counted else None)
+    matching = listing.matching()
+    page = _page(listing, matching.c).limit(limit).offset(offset)
+    rows, counts = _run(connection, page, matching.c if is_counted else None)
     return _in_order(rows), counts
 
 
-def _page(listing: Listing) -> Select[Any]:
+def _page(listing: Listing, issue: _Columns) -> Select[Any]:
     """The ids of issues with their scores, the highest first."""
     is_now = listing.sort == "now"
     since = listing.day_hour if is_now else listing.since_hour
     if is_now or (listing.sort == "events" and since is not None):
         is_recent = and_(_hour.group_id == _group.id, _hour.hour >= since)
         events = func.coalesce(func.sum(_hour.event_count), 0)
-        score = (_weight(events) if is_now else events).label("score")
+        score = (_weight(events, issue) if is_now else events).label("score")
         page = (
-            select(_issue.id, score)
-            .join(schema.group, _group.issue_id == _issue.id)
+            select(issue.id, score)
+            .join(schema.group, _group.issue_id == issue.id)
             .outerjoin(schema.group_hour, is_recent)
-            .group_by(_issue.id)
+            .group_by(issue.id, issue.last_seen, issue.user_count)
         )
     else:
-        score = ORDERS[listing.sort].label("score")
-        page = select(_issue.id, score)
-    order = score.desc(), _issue.last_seen.desc(), _issue.id.desc()
-    return page.where(listing.both).order_by(*order)
+        score = issue[ORDERS[listing.sort]].label("score")
+        page = select(issue.id, score)
+    order = score.desc(), issue.last_seen.desc(), issue.id.desc()
+    return page.where(issue.is_listed).order_by(*order)
 
 
-def _weight(events: ColumnElement[int]) -> ColumnElement[int]:
+def _weight(events: ColumnElement[int], issue: _Columns) -> ColumnElement[int]:
     """How bad an issue is, by its events of the last 24 hours."""
     # Who was hit when is not kept: never more people than events, nor than all.
-    people = case((_issue.user_count < events, _issue.user_count), else_=events)
+    people = case((issue.user_count < events, issue.user_count), else_=events)
     return events + _PERSON_WEIGHT * people
 
 
@@ -152,8 +157,9 @@ def _most_since(
     found: dict[int, Record] = {}
     size, start, counts = 2 * end, 0, None
     while True:
-        some = _events_since(listing, size, start)
-        counted = listing.condition if is_counted and counts is None else None
+        matching = listing.matching().c
+        some = _events_since(listing, matching, size, start)
+        counted = matching if is_counted and counts is None else None
         rows, new_counts = _run(connection, some, counted)
         counts = counts or new_counts
         found |= {row.id: row for row in rows}
@@ -164,10 +170,12 @@ def _most_since(
         start, size = start + size, 2 * size
 
 
-def _events_since(listing: Listing, limit: int, offset: int) -> Select[Any]:
+def _events_since(
+    listing: Listing, issue: _Columns, limit: int, offset: int
+) -> Select[Any]:
     """The issues with the most events of all time, and their events since an hour."""
-    order = _issue.event_count.desc(), _issue.id.desc()
-    some = select(_issue.id).where(listing.both).order_by(*order)
+    order = issue.event_count.desc(), issue.id.desc()
+    some = select(issue.id).where(issue.is_listed).order_by(*order)
     of_some = some.limit(limit).offset(offset).subquery()
     events = (
         select(func.coalesce(func.sum(_hour.event_count), 0))
@@ -179,27 +187,32 @@ def _events_since(listing: Listing, limit: int, offset: int) -> Select[Any]:
 
 
 def _run(
-    connection: Connection, page: Select[Any], counted: ColumnElement[bool] | None
+    connection: Connection, page: Select[Any], counted: _Columns | None
 ) -> tuple[list[Record], Counts]:
-    """Return the issues of a page, and the numbers of those with a condition."""
+    """Return the issues of a page, and the numbers of all those that match."""
     of_page = page.subquery()
     if counted is None:
         query = select(schema.issue, of_page.c.score)
         query = query.join(of_page, of_page.c.id == _issue.id)
         return list(connection.execute(query)), {}
-    numbers = select(
-        *(
-            func.count().filter(is_it).label(f"in_{state}")
-            for state, is_it in _STATES.items()
-        )
-    )
-    of_numbers = numbers.where(counted).subquery()
-    both = of_numbers.outerjoin(of_page, true()).outerjoin(
+    states: dict[State | Literal[""], ColumnElement[bool]] = {
+        "": true(),
+        "regressed": counted.is_regressed,
+        "unresolved": counted.status == "unresolved",
+        "resolved": counted.status == "resolved",
+        "muted": counted.status == "muted",
+    }
+    numbers = [
+        func.count(counted.id).filter(is_it).label(f"in_{state}")
+        for state, is_it in states.items()
+    ]
+    of_all = select(*numbers).subquery()
+    both = of_all.outerjoin(of_page, true()).outerjoin(
         schema.issue, _issue.id == of_page.c.id
     )
-    query = select(schema.issue, of_page.c.score, *of_numbers.c).select_from(both)
+    query = select(schema.issue, of_page.c.score, *of_all.c).select_from(both)
     rows = connection.execute(query).all()
-    counts = {state: rows[0]._mapping[f"in_{state}"] for state in _STATES}
+    counts = {state: rows[0]._mapping[f"in_{state}"] for state in states}
     return [row for row in rows if row.id is not None], counts
 
 

@@ -12,7 +12,6 @@ from typing import Any
 from sqlalchemy import (
     Boolean,
     ColumnElement,
-    CompoundSelect,
     Connection,
     Select,
     and_,
@@ -125,15 +124,11 @@ def _has_counted(meaning: HasTag | Tag | User) -> ColumnElement[bool]:
         case HasTag("user"):
             return issue.c.user_count > 0
         case HasTag(key):
-            return _is_found(_having(key))
-        case Tag(key, Pattern((value,))):
-            # Quickly found in an index: twice is faster than keeping what was found.
-            is_value = group_tag.c.value == value[:MAX_TAG_LENGTH]
-            return issue.c.id.in_(_tagged(key, is_value))
+            return issue.c.id.in_(_having(key))
         case Tag(key, value):
-            return _is_found(_tagged(key, _is_like(key, value)))
+            return issue.c.id.in_(_tagged(key, value))
         case User():
-            return _is_found(_met(persons_condition(meaning)))
+            return issue.c.id.in_(_met(persons_condition(meaning)))
 
 
 def _has_words(text: Pattern) -> ColumnElement[bool]:
@@ -148,7 +143,7 @@ def _has_words(text: Pattern) -> ColumnElement[bool]:
         of_event = _issues().join(event, event.c.group_id == group.c.id)
         found.append(of_event.where(event.c.event_id == event_id))
     # Several conditions with OR between would be worked out several times.
-    return _is_found(union(*found))
+    return issue.c.id.in_(union(*found))
 
 
 def _issues() -> Select[tuple[int]]:
@@ -163,19 +158,19 @@ def _having(key: str) -> Select[tuple[int]]:
     return _issues().where(has_key)
 
 
-def _is_like(key: str, value: Pattern) -> ColumnElement[bool]:
-    # Very many rows have one of few values: each of these is compared once.
-    values = select(group_tag.c.value).where(group_tag.c.key == key[:MAX_TAG_LENGTH])
-    known = values.distinct().cte().prefix_with("MATERIALIZED")
-    alike = select(known.c.value).where(_compared(known.c.value, value))
-    return group_tag.c.value.in_(alike)
-
-
-def _tagged(key: str, condition: ColumnElement[bool]) -> Select[tuple[int]]:
+def _tagged(key: str, value: Pattern) -> Select[tuple[int]]:
+    is_key = group_tag.c.key == key[:MAX_TAG_LENGTH]
+    if len(value.parts) == 1:
+        is_meant = _compared(group_tag.c.value, value)
+    else:
+        # Very many rows have one of few values: each of these is compared once.
+        values = select(group_tag.c.value).where(is_key).distinct()
+        known = values.cte().prefix_with("MATERIALIZED").c.value
+        is_meant = group_tag.c.value.in_(select(known).where(_compared(known, value)))
     return (
         _issues()
         .join(group_tag, group_tag.c.group_id == group.c.id)
-        .where(group_tag.c.key == key[:MAX_TAG_LENGTH], condition)
+        .where(is_key, is_meant)
     )
 
 
@@ -206,13 +201,6 @@ def _met(
         return met
     number = select(func.count()).select_from(meant).scalar_subquery()
     return met.where(number <= at_most)
-
-
-def _is_found(
-    issue_ids: Select[tuple[int]] | CompoundSelect[tuple[int]],
-) -> ColumnElement[bool]:
-    """Whether an issue is among some; a statement that asks twice finds them once."""
-    return issue.c.id.in_(select(issue_ids.cte().c.issue_id))
 
 
 def _compared(column: ColumnElement[str], value: Pattern) -> ColumnElement[bool]:

@@ -14,9 +14,10 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    # Which issue a group belongs to is then read without its long row.
-    _drop_index("errtrack_group", "issue_id")
-    create_index("errtrack_group", "issue_id", "id")
+    # What is looked for is then in the index: PostgreSQL reads no row for it.
+    _extend_index("errtrack_group", "issue_id", by="id")
+    _extend_index("errtrack_group_tag", "key", "value", by="group_id")
+    _extend_index("errtrack_group_user", "user_hash", by="group_id")
     # Each event changed it, and no page made use of it.
     _drop_index("errtrack_issue", "project_id", "status", "last_seen")
     create_index("errtrack_issue", "first_release", "project_id")
@@ -28,6 +29,11 @@ def upgrade() -> None:
             "ON key, value FROM errtrack_group_tag"
         )
         op.execute("ANALYZE errtrack_group_tag")
+
+
+def _extend_index(table: str, *columns: str, by: str) -> None:
+    _drop_index(table, *columns)
+    create_index(table, *columns, by)
 
 
 def _drop_index(table: str, *columns: str) -> None:
