@@ -6,6 +6,7 @@ import logging
 import multiprocessing
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -536,3 +537,18 @@ def test_in_a_fork_flush_and_close_hang_on_no_lock_of_the_parent(make: Any) -> N
     assert transport.flush(TIMEOUT_SECONDS)
     with transport._worker.get()._changed:
         assert in_a_fork(lambda: transport.close() is None and transport.flush(1)) == 0
+
+
+def test_close_does_not_wait_for_the_end_of_a_pause_that_lasts_longer(
+    make: Any,
+) -> None:
+    def answer(name: str) -> None:
+        raise TransportError("slowly", 3600)
+
+    receiver = Receiver(answer)
+    transport = make(receiver, shutdown_timeout_seconds=2 * TIMEOUT_SECONDS)
+    transport.send(envelope("a"))
+    started = time.monotonic()
+    transport.close()
+    assert time.monotonic() - started < TIMEOUT_SECONDS
+    assert receiver.seen == ["a"] and transport.has_leftovers()

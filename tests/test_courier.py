@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import WAIT_SECONDS
 
 from flask_errtrack.errors import Refused, TransportError
 from flask_errtrack.protocol.drops import Drops
@@ -16,6 +18,7 @@ from flask_errtrack.transports.courier import Courier
 from flask_errtrack.transports.ledger import ALL, Ledger, Page
 from flask_errtrack.transports.memory import MemoryOutbox
 from flask_errtrack.transports.outbox import FolderOutbox
+from flask_errtrack.transports.tour import Tour
 
 
 class Caller:
@@ -341,3 +344,67 @@ def test_what_was_dropped_is_written_down_even_if_a_round_breaks(
     with pytest.raises(KeyboardInterrupt):
         process.round()
     assert process.page.dropped == {("queue_overflow", "error"): 1}
+
+
+class FarReceiver(Receiver):
+    """Takes several at once, each in a while, as many as they are meant to be.
+
+    :param sizes: how many come at once, time after time. None answers before all of
+        them are there.
+    """
+
+    at_once = 4
+
+    def __init__(self, *sizes: int) -> None:
+        super().__init__(self._answer)
+        self._never = threading.Event()
+        meetings = [(threading.Barrier(size), size) for size in sizes]
+        self._meetings = iter([one for one, size in meetings for _ in range(size)])
+
+    def _answer(self, envelope: Envelope) -> None:
+        next(self._meetings).wait(WAIT_SECONDS)
+        self._never.wait(0.03)
+
+
+def test_several_go_at_once_to_a_receiver_that_is_far_away(tmp_path: Path) -> None:
+    process = Process(tmp_path, receiver := FarReceiver(1, 2, 4, 4, 1))
+    process.put(*["event"] * 12)
+    assert process.round().is_done
+    assert len(receiver.passed) == 12
+    assert process.outbox.names() == []
+
+
+def test_one_goes_after_the_other_to_a_receiver_that_takes_one(tmp_path: Path) -> None:
+    receiver = FarReceiver(1, 1, 1, 1)
+    receiver.at_once = 1
+    process = Process(tmp_path, receiver)
+    process.put(*["event"] * 4)
+    assert process.round().is_done and len(receiver.passed) == 4
+
+
+def test_those_that_go_at_once_ask_for_one_pause(tmp_path: Path) -> None:
+    receiver = FarReceiver(1, 2, 4)
+    wait = receiver.answer
+
+    def answer(envelope: Envelope) -> None:
+        wait(envelope)
+        if len(receiver.passed) > 2:
+            raise TransportError("slowly", 3600)
+
+    receiver.answer = answer
+    process = Process(tmp_path, receiver)
+    process.put(*["event"] * 12)
+    assert process.round().is_paused
+    assert len(receiver.seen) == 7 and len(receiver.passed) == 3
+    assert process.page.pauses[ALL].failures == 1
+    assert len(process.outbox.names()) == 9
+
+
+def test_more_go_at_once_while_a_far_receiver_takes_all() -> None:
+    tour, counts = Tour(8), []
+    for seconds, all_passed in [*[(0.1, True)] * 4, (0.1, False), (0.1, True)]:
+        tour.learn(seconds, all_passed)
+        counts.append(tour.at_once)
+    assert counts == [2, 4, 8, 8, 1, 2]
+    tour.learn(0.001, True)
+    assert tour.at_once == 1

@@ -15,8 +15,9 @@ class Transport(Protocol):
     ``send`` is all that an object needs to be one. A transport may also have
     ``flush(timeout_seconds) -> bool`` (wait until everything is delivered) and
     ``close()`` (deliver what can be delivered, then stop), ``hold(envelope)`` (keep a
-    copy on disk; returns what forgets it), and ``timeout_seconds``, how long a ``send``
-    may take, which may be set.
+    copy on disk; returns what forgets it), ``timeout_seconds``, how long a ``send``
+    may take, which may be set, and ``at_once``, how many threads may call ``send`` at
+    once; without it, one.
     """
 
     def send(self, envelope: Envelope) -> None:
@@ -54,3 +55,9 @@ def hurry(transport: object, timeout_seconds: float) -> None:
     limit = getattr(transport, "timeout_seconds", None)
     if isinstance(limit, int | float) and limit > timeout_seconds:
         transport.timeout_seconds = timeout_seconds  # type: ignore[attr-defined]
+
+
+def limit_at_once(transport: object) -> int:
+    """Return how many envelopes a transport can send at once."""
+    limit = getattr(transport, "at_once", 1)
+    return limit if isinstance(limit, int) else 1

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from typing import Protocol
 
 from ..errors import EnvelopeError, Refused, TransportError, guard, logger
@@ -19,18 +21,16 @@ from ..event import timestamp_now
 from ..protocol.drops import Drops
 from ..protocol.envelope import Envelope
 from .backoff import Backoff, asked_seconds
-from .base import Transport
+from .base import Transport, limit_at_once
 from .base import close as close_transport
 from .base import hurry as hurry_transport
 from .ledger import ALL, MAX_TEXT, SHORTAGES, Page
 from .memory import MemoryOutbox
 from .outbox import Outbox
+from .tour import Tour, send_at_once
 
 # Who has not got the turn asks again after this share of a first pause.
 _TURN_SHARE = 0.1
-# An envelope that fails is followed by another: if that fails, too, it is the
-# receiver that does not work.
-_FAILURES_IN_A_ROW = 2
 # A round is cut after that long, so that what failed is tried again and the counts
 # are written down though new envelopes come all the time.
 _ROUND_SECONDS = 5.0
@@ -197,14 +197,17 @@ class Courier:
     def _deliver_from(
         self, outbox: Outbox, transport: Transport, caller: Caller
     ) -> None:
-        tour = _Tour()
-        for name, envelope in self._sendable(outbox, caller):
-            problem = self._send(transport, outbox, name, envelope)
-            tour.note(name, problem)
-            if problem is None:
-                self._backoff.passed(self._page, outbox.category_of(name))
-            elif asked_seconds(problem) is not None:
-                self._pause(problem)
+        tour = Tour(limit_at_once(transport))
+        sendable = self._sendable(outbox, caller)
+        send = partial(self._send, transport)
+        while batch := list(islice(sendable, 1 if self._page.pauses else tour.at_once)):
+            started = time.monotonic()
+            outcomes = send_at_once(send, batch)
+            tour.learn(time.monotonic() - started, set(outcomes) == {None})
+            for (name, envelope), outcome in zip(batch, outcomes, strict=True):
+                problem = self._judge(outbox, name, envelope, outcome)
+                tour.note(name, problem)
+                self._heed(name, outbox.category_of(name), problem)
             if tour.is_hopeless or self._is_paused():
                 break
         for name, problem in tour.failed.items():
@@ -213,6 +216,14 @@ class Courier:
                 self._set_aside(outbox, name, problem)
         if tour.failed and (tour.is_hopeless or not tour.has_passed):
             self._pause(list(tour.failed.values())[-1])
+
+    def _heed(self, name: str, category: str, problem: Exception | None) -> None:
+        """Go on, or pause as the receiver asks; those of one batch ask once."""
+        if problem is None:
+            self._backoff.passed(self._page, category)
+        elif asked_seconds(problem) is not None:
+            if not self._backoff.has_to_wait(self._page, name, category):
+                self._pause(problem)
 
     def _sendable(
         self, outbox: Outbox, caller: Caller
@@ -245,22 +256,32 @@ class Courier:
             return None
 
     def _send(
-        self, transport: Transport, outbox: Outbox, name: str, envelope: Envelope
+        self, transport: Transport, name: str, envelope: Envelope
     ) -> Exception | None:
-        """Send an envelope; return why it has to be tried again, if it has to."""
+        """Send an envelope; return why it was not taken. Several threads may do so."""
         with guard(f"delivering {name}") as attempt:
             try:
                 transport.send(envelope)
-                self._refusal = None
-            except (TransportError, OSError) as error:
+            except (TransportError, OSError, Refused) as error:
                 return error
-            except Refused as error:
-                self._count_refused(error, envelope.category)
-        if attempt.error is None:
-            self._settle(outbox.remove, name)
-        else:
-            # A fault of ours: one envelope must not keep the others back.
-            self._set_aside(outbox, name, attempt.error)
+        return attempt.error
+
+    def _judge(
+        self, outbox: Outbox, name: str, envelope: Envelope, outcome: Exception | None
+    ) -> Exception | None:
+        """Settle what can be settled; return why it has to be tried again, if so."""
+        match outcome:
+            case None:
+                self._refusal = None
+                self._settle(outbox.remove, name)
+            case Refused():
+                self._count_refused(outcome, envelope.category)
+                self._settle(outbox.remove, name)
+            case TransportError() | OSError():
+                return outcome
+            case _:
+                # A fault of ours: one envelope must not keep the others back.
+                self._set_aside(outbox, name, outcome)
         return None
 
     def _count_refused(self, error: Refused, category: str) -> None:
@@ -325,25 +346,3 @@ class Courier:
             except Refused:
                 self._sends_reports = False
         self._page.unreported.clear()
-
-
-class _Tour:
-    """What became of the envelopes of one outbox, in one round."""
-
-    def __init__(self) -> None:
-        self.has_passed = False
-        self.failed: dict[str, Exception] = {}
-        self._in_a_row = 0
-
-    def note(self, name: str, problem: Exception | None) -> None:
-        """Note how an envelope fared; a pause that was asked for is no failure."""
-        if problem is None:
-            self.has_passed, self._in_a_row = True, 0
-        elif asked_seconds(problem) is None:
-            self.failed[name] = problem
-            self._in_a_row += 1
-
-    @property
-    def is_hopeless(self) -> bool:
-        """Whether it is the receiver that does not work."""
-        return self._in_a_row >= _FAILURES_IN_A_ROW

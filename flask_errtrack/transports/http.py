@@ -62,7 +62,7 @@ _CREDENTIALS = re.compile(r"//[^/@\s]*@")
 
 
 class HttpTransport:
-    """Posts envelopes to the server of a DSN, one at a time.
+    """Posts envelopes to the server of a DSN. Several threads may do so at once.
 
     Obeys the server's rate limits: until its time is up, nothing is sent.
 
@@ -70,6 +70,9 @@ class HttpTransport:
     :param timeout_seconds: how long a connection, and then an answer, may take.
     :param clock: returns seconds that only grow.
     """
+
+    #: So many connections are kept for those that come next.
+    at_once = 8
 
     def __init__(
         self,
@@ -202,7 +205,10 @@ def _session() -> requests.Session:
     session.auth = _unchanged
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     for scheme in ("http://", "https://"):
-        session.mount(scheme, DeadlineAdapter(pool_connections=1, pool_maxsize=1))
+        adapter = DeadlineAdapter(
+            pool_connections=1, pool_maxsize=HttpTransport.at_once
+        )
+        session.mount(scheme, adapter)
     return session
 
 

@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from ..errors import guard, logger, own_work
@@ -41,6 +42,8 @@ class Worker:
         # How often something was put in, and how much of that is delivered.
         self._wanted = 0
         self._done = 0
+        # Nothing may be sent before then, in seconds that only grow.
+        self._paused_until = 0.0
         self._is_closing = False
         self._thread: threading.Thread | None = None
         self._exits: Exits | None = None
@@ -65,10 +68,14 @@ class Worker:
 
     def flush(self, timeout_seconds: float) -> bool:
         """Wait until what was put in is delivered; tell whether it is."""
+        return self._flush(timeout_seconds, lambda: False)
+
+    def _flush(self, timeout_seconds: float, is_vain: Callable[[], bool]) -> bool:
         with self._changed:
             wanted = self._wanted
             self._changed.wait_for(
-                lambda: self._done >= wanted or self._thread is None, timeout_seconds
+                lambda: self._done >= wanted or self._thread is None or is_vain(),
+                timeout_seconds,
             )
             return self._done >= wanted
 
@@ -78,7 +85,8 @@ class Worker:
             # A fork has this from its parent.
             return
         until = time.monotonic() + self._shutdown_timeout_seconds
-        self.flush(self._shutdown_timeout_seconds)
+        # Whoever is paused for longer than that delivers nothing more.
+        self._flush(self._shutdown_timeout_seconds, lambda: self._paused_until > until)
         with self._changed:
             self._is_closing = True
             self._changed.notify_all()
@@ -131,6 +139,8 @@ class Worker:
                 with self._changed:
                     if result.is_done:
                         self._done = wanted
+                    pause_seconds = (result.wait_seconds or 0) * result.is_paused
+                    self._paused_until = time.monotonic() + pause_seconds
                     self._changed.notify_all()
                     self._wait(wanted, result)
 
