@@ -108,9 +108,14 @@ class Copy:
     def _named(self, value: dict[Any, Any], depth: int) -> dict[str, Any]:
         """A copy of what may have secret names."""
         made: dict[str, Any] = {}
+        plain = self._names.plain
         for key, item in value.items():
-            if key in self._names.plain:
-                made[key] = self.value(item, depth + 1)
+            if key in plain:
+                made[key] = item
+                if type(item) is str:
+                    self.texts.add(item)
+                else:
+                    made[key] = self.value(item, depth + 1)
                 continue
             name = key if type(key) is str else safe_text(key)
             if name in SOURCE_FIELDS:

@@ -12,7 +12,7 @@ import re
 import time
 from array import array
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
@@ -282,24 +282,30 @@ def _may_load(value: Any, kind: Any, depth: int = _LOOK_DEPTH) -> bool:
     """Tell whether the repr of an object would reach something that loads."""
     if _is_mapped(kind) or _is_lazy(kind):
         return True
-    if not depth:
+    look = _look_of(kind) if depth else None
+    if look is None:
         return False
-    inside: Iterable[Any] = ()
+    for item in islice(look(value), _LOOK_ITEMS):
+        inner = type(item)
+        if inner not in _PLAIN and _may_load(item, inner, depth - 1):
+            return True
+    return False
+
+
+@lru_cache(maxsize=1024)
+def _look_of(kind: Any) -> Callable[[Any], Iterable[Any]] | None:
+    """How to see what is inside objects of a class, if something may be."""
     if issubclass(kind, dict):
-        inside = dict.values(value)
-    elif issubclass(kind, list):
-        inside = list.__iter__(value)
-    elif issubclass(kind, tuple):
-        inside = tuple.__iter__(value)
-    elif issubclass(kind, BaseException):
-        inside = _args_of(value)
-    elif not issubclass(kind, _NO_LOOK):
-        inside = (_attributes_of(value) or {}).values()
-    return any(
-        _may_load(item, type(item), depth - 1)
-        for item in islice(inside, _LOOK_ITEMS)
-        if type(item) not in _PLAIN
-    )
+        return dict.values
+    if issubclass(kind, list):
+        return list.__iter__
+    if issubclass(kind, tuple):
+        return tuple.__iter__
+    if issubclass(kind, BaseException):
+        return _args_of
+    if issubclass(kind, _NO_LOOK):
+        return None
+    return lambda value: (_attributes_of(value) or {}).values()
 
 
 @lru_cache(maxsize=1024)
