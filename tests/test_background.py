@@ -126,6 +126,20 @@ def test_send_does_not_wait_for_the_delivery(make: Any) -> None:
     assert receiver.passed == ["a"]
 
 
+def test_delivery_leaves_the_interpreter_to_what_failed_unless_somebody_waits(
+    make: Any,
+) -> None:
+    receiver = Receiver()
+    transport = make(receiver, first_pause_seconds=100 * TIMEOUT_SECONDS)
+    for name in ("a", "b"):
+        transport.send(envelope(name))
+    assert receiver.seen == []
+    assert transport.flush(TIMEOUT_SECONDS)
+    transport.send(envelope("c"))
+    transport.close()
+    assert receiver.passed == ["a", "b", "c"]
+
+
 def test_what_could_not_be_delivered_is_tried_again(
     make: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -20,6 +20,9 @@ from .courier import Courier, Round
 # So often, in first pauses, a worker looks for what other processes left behind,
 # and at the ledger, where a pause may have ended early.
 _IDLE_PAUSES = 30.0
+# So long, in first pauses, a worker leaves the interpreter to what has just failed: it
+# is to answer first, and what fails next to it goes in the same round.
+_LULL_PAUSES = 0.05
 
 
 class Worker:
@@ -45,6 +48,9 @@ class Worker:
         # Nothing may be sent before then, in seconds that only grow.
         self._paused_until = 0.0
         self._is_closing = False
+        self._is_lull = False
+        # How many wait for what was put in.
+        self._flushes = 0
         self._thread: threading.Thread | None = None
         self._exits: Exits | None = None
         self._is_ending = False
@@ -56,7 +62,8 @@ class Worker:
         with self._changed:
             self._wanted += 1
             self._is_closing = False
-            self._changed.notify_all()
+            if not self._is_lull:
+                self._changed.notify_all()
             if self._thread is not None and self._thread.is_alive():
                 return
             # At the end a thread would be started, but hardly come to run.
@@ -73,10 +80,15 @@ class Worker:
     def _flush(self, timeout_seconds: float, is_vain: Callable[[], bool]) -> bool:
         with self._changed:
             wanted = self._wanted
-            self._changed.wait_for(
-                lambda: self._done >= wanted or self._thread is None or is_vain(),
-                timeout_seconds,
-            )
+            self._flushes += 1
+            self._changed.notify_all()
+            try:
+                self._changed.wait_for(
+                    lambda: self._done >= wanted or self._thread is None or is_vain(),
+                    timeout_seconds,
+                )
+            finally:
+                self._flushes -= 1
             return self._done >= wanted
 
     def close(self) -> None:
@@ -134,6 +146,7 @@ class Worker:
         with own_work():
             while not self._is_stopped():
                 with self._changed:
+                    self._let_come()
                     wanted = self._wanted
                 result = self._round()
                 with self._changed:
@@ -143,6 +156,15 @@ class Worker:
                     self._paused_until = time.monotonic() + pause_seconds
                     self._changed.notify_all()
                     self._wait(wanted, result)
+
+    def _let_come(self) -> None:
+        """Let more come for a moment, unless somebody waits for what has come."""
+        self._is_lull = True
+        self._changed.wait_for(
+            lambda: self._is_closing or self._flushes > 0,
+            self._first_pause_seconds * _LULL_PAUSES,
+        )
+        self._is_lull = False
 
     def _is_stopped(self) -> bool:
         """Stop if it is time to; something may have come while the courier closed."""
