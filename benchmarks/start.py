@@ -51,7 +51,7 @@ def measure(plan: Plan) -> Iterator[Result]:
     if plan.is_quick:
         yield from of_contestants(names, rounds=2, errors=300)
     else:
-        yield from of_contestants(names, rounds=15, errors=5000)
+        yield from of_contestants(names, rounds=10, errors=5000)
 
 
 def of_contestants(names: Sequence[str], rounds: int, errors: int) -> Iterator[Result]:
@@ -123,7 +123,7 @@ def _wire(runners: Sequence[Runner]) -> Iterator[Result]:
         runner.do("broken", kind="different", times=_EVENTS)
         runner.do("flush")
         count, _ = runner.sink.taken()
-        return runner.sink.traffic_bytes()[0] / count / 1000
+        return runner.sink.traffic_bytes()[0] / max(count, 1) / 1000
 
     sizes = in_turns(runners, 1, kilobytes)
     notes = {name: f"variables: {one.variables}" for name, one in CONTESTANTS.items()}
