@@ -1,6 +1,7 @@
 """What SQLite alone takes of the very same rows that a tracker writes.
 
-What a tracker runs for each event is written down, and run again by the bare driver.
+What a tracker runs for each event is written down, and run again by the bare driver,
+which writes to the disk as often and as safely.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, ClassVar, Self
 from sqlalchemy import event as sqlalchemy_event
 
 from flask_errtrack.protocol.envelope import Item
+from flask_errtrack.tracker.database.sqlite_file import CHECKPOINT_PAGES
 from flask_errtrack.tracker.store import Store
 
 _INSERT = "INSERT INTO errtrack_event"
@@ -57,6 +59,7 @@ def replay(path: Path, transactions: Sequence[Transaction], at_once: int) -> Rep
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
     busy, started = time.process_time(), time.perf_counter()
     for number, statements in enumerate(transactions):
         if number % at_once == 0:

@@ -31,6 +31,22 @@ THREADS = 8
 EVENTS_EACH = 10
 
 
+def test_what_is_written_gathers_in_the_log_before_the_disk_has_to_sync(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "errtrack.db"
+    database = Database(f"sqlite:///{path}")
+    before = database.write(lambda _: path.stat().st_size)
+
+    def write_eight_mebibytes(connection: Connection) -> None:
+        connection.execute(text("CREATE TABLE big AS SELECT zeroblob(8388608) AS part"))
+
+    database.write(write_eight_mebibytes)
+    assert path.stat().st_size - before < 2**20
+    database.close()
+    assert path.stat().st_size - before >= 8 * 2**20
+
+
 def test_threads_and_processes_count_every_event_once(empty_url: str) -> None:
     context = multiprocessing.get_context("spawn")
     writers = [

@@ -145,7 +145,7 @@ class Database:
                     engine.dispose()
 
     def _made(self) -> Engine:
-        arguments: dict[str, Any] = {"hide_parameters": True}
+        arguments: dict[str, Any] = {"hide_parameters": True, "pool_use_lifo": True}
         if self.is_sqlite:
             arguments["connect_args"] = {"timeout": self.busy_timeout_seconds}
         else:

@@ -11,6 +11,9 @@ import sqlite3
 import time
 from pathlib import Path
 
+#: So many pages gather in the log before they go into the file: 16 MiB, some 400
+#: events. Each time the disk syncs, which whoever writes waits for.
+CHECKPOINT_PAGES = 4000
 #: So long at most a writer sleeps before it looks again for its turn.
 MAX_PAUSE_SECONDS = 0.005
 
@@ -38,6 +41,7 @@ def set_up(connection: sqlite3.Connection, _record: object) -> None:
         if not _is_busy(error):
             raise
     connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
     connection.execute("PRAGMA foreign_keys=ON")
 
 
