@@ -54,24 +54,20 @@ class Notes:
 Checker = Callable[[Any, Path, Notes], Any]
 
 
-def text(limit: int) -> Checker:
-    """A text, cut to ``limit`` characters."""
+class Text:
+    """A text, cut to ``limit`` characters.
 
-    def check(raw: Any, path: Path, notes: Notes) -> Any:
-        return clean(raw, limit) if isinstance(raw, str) else notes.drop(path, raw)
+    :param of_scalars: a number or truth value becomes one.
+    """
 
-    return check
+    def __init__(self, limit: int, of_scalars: bool = False) -> None:
+        self.limit = limit
+        self._kinds = str | int | float if of_scalars else str
 
-
-def scalar_text(limit: int) -> Checker:
-    """A text; a number or truth value becomes one."""
-
-    def check(raw: Any, path: Path, notes: Notes) -> Any:
-        if isinstance(raw, str | int | float):
-            return clean(_scalar(raw), limit)
+    def __call__(self, raw: Any, path: Path, notes: Notes) -> Any:
+        if isinstance(raw, self._kinds):
+            return clean(_scalar(raw), self.limit)
         return notes.drop(path, raw)
-
-    return check
 
 
 def whole(raw: Any, path: Path, notes: Notes) -> Any:
@@ -172,10 +168,10 @@ def lines(limit: int, max_lines: int) -> Checker:
     def check(raw: Any, path: Path, notes: Notes) -> Any:
         if not isinstance(raw, list):
             return notes.drop(path, raw)
-        return [
-            clean(line, limit) if isinstance(line, str) else ""
-            for line in raw[:max_lines]
-        ]
+        found = [line if type(line) is str else "" for line in raw[:max_lines]]
+        if _are_plain(found, limit):
+            return found
+        return [clean(line, limit) for line in found]
 
     return check
 
@@ -185,14 +181,27 @@ def fields(table: Mapping[str, Checker], **defaults: Any) -> Checker:
 
     :param defaults: stand in for required fields that are missing or wrong.
     """
+    # Nearly every field is a text, and plain: then a call would be most of the work.
+    rows = [
+        (name, check, check.limit if isinstance(check, Text) else -1)
+        for name, check in table.items()
+    ]
 
     def check(raw: Any, path: Path, notes: Notes) -> Any:
         if not isinstance(raw, dict):
             return notes.drop(path, raw)
         found: dict[str, Any] = dict(defaults)
-        for name, check_field in table.items():
+        for name, check_field, limit in rows:
             item = raw.get(name)
             if item is None:
+                continue
+            if (
+                type(item) is str
+                and len(item) <= limit
+                and item.isascii()
+                and "\0" not in item
+            ):
+                found[name] = item
                 continue
             value = check_field(item, (path, name), notes)
             if value is not DROPPED:
@@ -225,6 +234,13 @@ def clean(value: str, limit: int) -> str:
     if value.isascii() and "\x00" not in value:
         return value
     return _UNSTORABLE.sub("\ufffd", value)
+
+
+def _are_plain(texts: Collection[str], limit: int) -> bool:
+    """Tell whether :func:`clean` returns all of them as they are."""
+    together = "".join(texts)
+    is_short = len(together) <= limit or max(map(len, texts)) <= limit
+    return is_short and together.isascii() and "\x00" not in together
 
 
 def seconds_of(raw: Any) -> float | None:
@@ -271,6 +287,10 @@ def _bounded_items(
         return f"<{len(raw)} items>"
     more = len(raw) - max_items
     if isinstance(raw, dict):
+        if more <= 0 and _are_plain(raw, MAX_KEY_LENGTH):
+            return {
+                key: _bounded(item, depth + 1, MAX_ITEMS) for key, item in raw.items()
+            }
         found = {
             clean(key, MAX_KEY_LENGTH): _bounded(item, depth + 1, MAX_ITEMS)
             for key, item in islice(raw.items(), max_items)

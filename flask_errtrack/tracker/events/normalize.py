@@ -18,6 +18,7 @@ from .checkers import (
     DROPPED,
     Notes,
     Path,
+    Text,
     clean,
     data,
     fields,
@@ -30,8 +31,6 @@ from .checkers import (
     one_of,
     pairs_in,
     reshaped,
-    scalar_text,
-    text,
     whole,
 )
 from .clocks import correct_clock, nearest
@@ -190,9 +189,9 @@ _LEGACY_NAMES = {
 
 _USER_FIELDS = ("id", "username", "email", "name", "ip_address", "data")
 
-_SHORT = text(200)
-_LONG = text(MAX_MESSAGE_LENGTH)
-_PATH = text(2048)
+_SHORT = Text(200)
+_LONG = Text(MAX_MESSAGE_LENGTH)
+_PATH = Text(2048)
 
 _LEVEL = one_of(
     LEVELS,
@@ -210,7 +209,7 @@ _FRAME = fields(
         "lineno": whole,
         "colno": whole,
         "pre_context": lines(2048, 20),
-        "context_line": text(2048),
+        "context_line": Text(2048),
         "post_context": lines(2048, 20),
         "in_app": flag,
         "vars": mapping(100),
@@ -235,7 +234,7 @@ _STACKTRACE = fields({"frames": list_of(_FRAME, 50, 200)}, frames=[])
 
 def _thread_id(raw: Any, path: Path, notes: Notes) -> Any:
     """A number or a text."""
-    check = whole if type(raw) in (int, float) else text(64)
+    check = whole if type(raw) in (int, float) else Text(64)
     return check(raw, path, notes)
 
 
@@ -252,7 +251,7 @@ _THREAD = fields(
 _EXCEPTION = fields(
     {
         "type": _SHORT,
-        "value": reshaped(_as_text, scalar_text(MAX_MESSAGE_LENGTH)),
+        "value": reshaped(_as_text, Text(MAX_MESSAGE_LENGTH, of_scalars=True)),
         "module": _SHORT,
         "thread_id": whole,
         "mechanism": _MECHANISM,
@@ -265,7 +264,7 @@ _BREADCRUMB = fields(
     {
         "type": _SHORT,
         "category": _SHORT,
-        "message": reshaped(_as_text, scalar_text(MAX_MESSAGE_LENGTH)),
+        "message": reshaped(_as_text, Text(MAX_MESSAGE_LENGTH, of_scalars=True)),
         "level": _LEVEL,
         "timestamp": moment,
         "data": mapping(),
@@ -274,20 +273,20 @@ _BREADCRUMB = fields(
 
 _REQUEST = fields(
     {
-        "method": text(20),
+        "method": Text(20),
         "url": _LONG,
         "query_string": reshaped(_as_query, _LONG),
         "headers": _headers,
-        "cookies": reshaped(_as_cookies, mapping_of(scalar_text(4096), 100)),
+        "cookies": reshaped(_as_cookies, mapping_of(Text(4096, of_scalars=True), 100)),
         "data": data,
-        "env": mapping_of(scalar_text(2048), 100),
+        "env": mapping_of(Text(2048, of_scalars=True), 100),
     }
 )
 
 _USER = fields(
     {
-        "id": scalar_text(200),
-        "username": scalar_text(200),
+        "id": Text(200, of_scalars=True),
+        "username": Text(200, of_scalars=True),
         "email": _SHORT,
         "name": _SHORT,
         "ip_address": _SHORT,
@@ -309,16 +308,16 @@ EVENT = fields(
     {
         "event_id": _event_id,
         "timestamp": moment,
-        "platform": text(64),
+        "platform": Text(64),
         "level": _LEVEL,
         "logger": _SHORT,
         "transaction": _SHORT,
         "transaction_info": fields({"source": one_of((*_SOURCES, "unknown"))}),
         "server_name": _SHORT,
         "release": _SHORT,
-        "dist": scalar_text(64),
-        "environment": text(64),
-        "fingerprint": reshaped(_as_list, list_of(scalar_text(200), 10)),
+        "dist": Text(64, of_scalars=True),
+        "environment": Text(64),
+        "fingerprint": reshaped(_as_list, list_of(Text(200, of_scalars=True), 10)),
         "exception": reshaped(
             _as_values, fields({"values": list_of(_EXCEPTION, 10, 40)}, values=[])
         ),
@@ -328,7 +327,7 @@ EVENT = fields(
         "logentry": reshaped(_as_log_entry, _LOG_ENTRY),
         "request": _REQUEST,
         "user": reshaped(_as_user, _USER),
-        "tags": mapping_of(scalar_text(200), MAX_TAGS),
+        "tags": mapping_of(Text(200, of_scalars=True), MAX_TAGS),
         "extra": mapping(),
         "contexts": mapping_of(mapping(), 50),
         "breadcrumbs": reshaped(
