@@ -539,6 +539,34 @@ def test_a_text_that_was_harmless_before_is_looked_at_for_the_secrets_of_today()
     assert scrubbed(text, scrubber=scrubber) == text
 
 
+def test_secrets_of_each_event_are_redacted_also_when_they_change() -> None:
+    scrubber, texts = Scrubber(), ["a hunter2222", "b swordfish", "c"]
+
+    def made(*lasting: str, secrets: tuple[str, ...] = ()) -> Any:
+        event_of_texts = event(extra={"value": texts})
+        return scrubber.scrub(event_of_texts, secrets, lasting)["extra"]["value"]
+
+    for _ in range(2):
+        assert made() == texts
+        assert made("hunter2222") == [f"a {REDACTED}", "b swordfish", "c"]
+        assert made("swordfish") == ["a hunter2222", f"b {REDACTED}", "c"]
+        hidden = [f"a {REDACTED}", f"b {REDACTED}", "c"]
+        assert made("hunter2222", "swordfish") == hidden
+        assert made("hunter2222", secrets=("swordfish",)) == hidden
+
+
+@pytest.mark.parametrize("is_longer_lasting", [True, False])
+def test_of_two_secrets_the_longer_goes_first_whichever_lasts(
+    is_longer_lasting: bool,
+) -> None:
+    longer, shorter = ["hunter2222-and-more"], ["hunter2222"]
+    given = (shorter, longer) if is_longer_lasting else (longer, shorter)
+    scrubber = Scrubber()
+    for _ in range(2):
+        made = scrubber.scrub(event(extra={"value": f"x {longer[0]} y"}), *given)
+        assert made["extra"]["value"] == f"x {REDACTED} y"
+
+
 def test_a_secret_is_redacted_each_time_it_comes() -> None:
     scrubber, text = Scrubber(), f"token={JWT}"
     assert [scrubbed(text, scrubber=scrubber) for _ in range(3)] == [
@@ -553,6 +581,11 @@ def test_what_is_harmless_as_source_may_be_none_as_text() -> None:
     made: Any = scrubber.scrub(event(exception={"values": values}))
     assert made["exception"]["values"][0]["stacktrace"]["frames"] == [frame]
     assert scrubbed(line, scrubber=scrubber) == f'password = "{REDACTED}"'
+
+
+def test_a_long_name_of_a_secret_hides_it_not() -> None:
+    name = "password_" + "of_somebody_" * 5
+    assert scrubbed(f"{name}=hunter") == f"{name}={REDACTED}"
 
 
 def test_a_letter_that_grows_in_lower_case_hides_no_secret() -> None:

@@ -63,6 +63,7 @@ class Pipeline:
         event = scope.apply(event)
         origin = self._host.origin_of(scope.request, hint.get("exception"))
         secrets = self._host.secrets(event, origin, self._config)
+        lasting = self._lasting_secrets(event)
         self._host.describe(event, origin, self._config)
         event = self._identify(event)
         if "failed_hook" in hint:
@@ -72,7 +73,7 @@ class Pipeline:
         if made is None:
             self._drops.count("before_send")
             return None
-        event = self._scrubber.scrub(made, secrets | self._own_secrets)
+        event = self._scrubber.scrub(made, secrets, lasting)
         event["event_id"] = event_id
         return Envelope.from_event(*trimmed(as_wire(event)))
 
@@ -81,7 +82,10 @@ class Pipeline:
         event = self._identify(event)
         origin = self._host.origin_of(None, None)
         secrets = self._host.secrets(event, origin, self._config)
-        return self._scrubber.scrub(event, secrets | self._own_secrets)
+        return self._scrubber.scrub(event, secrets, self._lasting_secrets(event))
+
+    def _lasting_secrets(self, event: Event) -> set[str]:
+        return self._host.lasting_secrets(event) | self._own_secrets
 
     def _identify(self, event: Event) -> Event:
         """Add who sends it, never over what the event has."""

@@ -105,6 +105,10 @@ class Host:
             attempt(event, "command.secrets", lambda: secrets.update(look()))
         return secrets
 
+    def lasting_secrets(self, event: Event) -> set[str]:
+        """Return secrets of each event, which gets a note if some are not known."""
+        return set()
+
     def describe(self, event: Event, origin: Origin, config: Config) -> None:
         """Add what an event comes from: request and user, or command."""
         request, command = origin.request, origin.command
@@ -178,9 +182,9 @@ class FlaskHost(Host):
             request = request_context().request
         return Origin(request, command_of(error) if request is None else None)
 
-    def secrets(self, event: Event, origin: Origin, config: Config) -> set[str]:
-        """Return the secrets of the app's settings, too."""
-        secrets = super().secrets(event, origin, config)
+    def lasting_secrets(self, event: Event) -> set[str]:
+        """Return the secrets of the app's settings."""
+        secrets: set[str] = set()
         settings = dict(self.app.config)
         attempt(event, "secrets", lambda: secrets.update(secrets_of_settings(settings)))
         return secrets

@@ -38,9 +38,9 @@ _NAME_HINTS = (
     "pass|pwd|pw|secret|token|credential|auth|key|jwt|srf|cookie|otp|pin|cvv|cvc"
     "|ssn|sid|sess|sig|bearer|dsn|card|connection"
 )
-_AFTER_HINT = re.compile(r"[\w-]{0,40}+\\{0,7}['\"]?\]?\s{0,8}=")
+_AFTER_HINT = re.compile(r"[\w-]{0,80}+\\{0,7}['\"]?\]?\s{0,8}=")
 # How much of a text before a separator its name may begin in, behind a hint.
-_AFTER_HINT_LENGTH = 60
+_AFTER_HINT_LENGTH = 100
 
 
 def named_rule(

@@ -26,7 +26,7 @@ from .copying import SOURCE_FIELDS, Copy, Names
 from .named_values import named_rule
 from .redaction import RULES, pattern_rule, rules_of_secrets
 from .rule import REDACTED
-from .search import Search
+from .search import Known, Search
 from .secret_names import is_secret_name, is_worth_it, plain_name
 
 # What the protocol needs as it is; no app text gets there.
@@ -67,18 +67,21 @@ class Scrubber:
         self._texts = Search((*rules, named_rule(is_secret, hints, in_source=False)))
         self._source = Search((*rules, named_rule(is_secret, hints, in_source=True)))
 
-    def scrub(self, event: Event, secrets: Collection[str] = ()) -> Event:
+    def scrub(
+        self,
+        event: Event,
+        secrets: Collection[str] = (),
+        lasting: Collection[str] = (),
+    ) -> Event:
         """Return a redacted copy of an event.
 
         :param secrets: values to redact wherever they turn up.
+        :param lasting: more of them, which are mostly the same for each event: a text
+            that was searched for them is not searched for them again.
         """
         copy = Copy(self._names)
         made = copy.value(event)
-        known = tuple(
-            rules_of_secrets(
-                filter(is_worth_it, secrets), filter(is_worth_it, copy.redacted)
-            )
-        )
+        known = _known(secrets, lasting, copy.redacted)
         new_texts = self._texts.redacted(copy.texts, known)
         new_source = self._source.redacted(copy.source, known)
         if new_texts or new_source:
@@ -96,6 +99,16 @@ class Scrubber:
         return is_secret_name(name) or (
             bool(self._keys) and plain_name(name) in self._keys
         )
+
+
+def _known(
+    secrets: Collection[str], lasting: Collection[str], guesses: Collection[str]
+) -> Known:
+    now = set(filter(is_worth_it, secrets))
+    always = frozenset(filter(is_worth_it, lasting))
+    maybe = set(filter(is_worth_it, guesses))
+    passing = tuple(rules_of_secrets(now, maybe))
+    return Known(passing, tuple(rules_of_secrets(now | always, maybe)), always)
 
 
 class _Replacement:

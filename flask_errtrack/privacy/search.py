@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import accumulate, chain
 
 from ..reading.serialize import CUT_MARK
@@ -21,46 +22,71 @@ _BYTES_PER_TEXT = 100
 _GROWS = "\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}"
 
 
+@dataclass(frozen=True)
+class Known:
+    """The secrets that are known when texts are searched.
+
+    :param passing: rules for those of this time only.
+    :param every: rules for all of them, in the order in which they apply.
+    :param lasting: those of each time.
+    """
+
+    passing: Sequence[Rule] = ()
+    every: Sequence[Rule] = ()
+    lasting: frozenset[str] = frozenset()
+
+
+class _Clean:
+    """Texts in which nothing was found, as long as the lasting secrets are these."""
+
+    def __init__(self, lasting: frozenset[str]) -> None:
+        self.lasting = lasting
+        self.texts: set[str] = set()
+        self._left_bytes = _MAX_REMEMBERED_BYTES
+
+    def add(self, texts: set[str]) -> None:
+        texts = {text for text in texts if len(text) <= _MAX_REMEMBERED_LENGTH}
+        self._left_bytes -= sum(map(len, texts)) + len(texts) * _BYTES_PER_TEXT
+        if self._left_bytes < 0:
+            self.texts, self._left_bytes = set(), _MAX_REMEMBERED_BYTES
+        self.texts |= texts
+
+
 class Search:
-    """Redacts texts of one kind by rules that are always the same.
+    """Redacts texts of one kind by rules that are always the same, and known secrets.
 
     :param rules: what they make of a text depends on nothing else.
     """
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self._rules = tuple(rules)
-        self._clean: set[str] = set()
-        self._clean_bytes = 0
+        self._clean = _Clean(frozenset())
 
-    def redacted(self, texts: set[str], known: Sequence[Rule] = ()) -> dict[str, str]:
-        """Return the texts that change, each with what takes its place.
-
-        :param known: the rules of this time, which come first.
-        """
-        made: dict[str, str] = {}
-        every = list(texts)
-        _redact(every, "\n".join(every), "", known, made)
-        fresh = (texts - self._clean) | made.keys()
+    def redacted(self, texts: set[str], known: Known) -> dict[str, str]:
+        """Return the texts that change, each with what takes its place."""
+        clean = self._clean
+        if clean.lasting != known.lasting:
+            # Whoever still searches for others adds to what nobody looks at.
+            clean = self._clean = _Clean(known.lasting)
+        every, made = list(texts), dict[str, str]()
+        _redact(every, "\n".join(every), "", known.passing, made)
+        fresh = (texts - clean.texts) | made.keys()
+        made = {}
         ascii_only = [text for text in fresh if text.isascii()]
-        self._redact(ascii_only, made)
+        self._redact(ascii_only, known, made)
         if len(ascii_only) < len(fresh):
-            self._redact([text for text in fresh if not text.isascii()], made)
+            others = [text for text in fresh if not text.isascii()]
+            self._redact(others, known, made)
         changed = {text: new for text, new in made.items() if text != new}
-        self._remember(fresh - changed.keys())
+        clean.add(fresh - changed.keys())
         return changed
 
-    def _redact(self, texts: list[str], made: dict[str, str]) -> None:
+    def _redact(self, texts: list[str], known: Known, made: dict[str, str]) -> None:
         together = "\n".join(texts)
+        _redact(texts, together, "", known.every, made)
         # The mark is no part of any shape; without it most texts are ASCII.
         plain = together.replace(CUT_MARK, "?").replace(_GROWS, "i")
         _redact(texts, plain, plain.lower(), self._rules, made)
-
-    def _remember(self, texts: set[str]) -> None:
-        texts = {text for text in texts if len(text) <= _MAX_REMEMBERED_LENGTH}
-        self._clean_bytes += sum(map(len, texts)) + len(texts) * _BYTES_PER_TEXT
-        if self._clean_bytes > _MAX_REMEMBERED_BYTES:
-            self._clean, self._clean_bytes = set(), 0
-        self._clean |= texts
 
 
 def _redact(
