@@ -24,6 +24,8 @@ DUPLICATE = "error that is reported before"
 #: So many errors, then all that waits is sent: it disturbs nobody else.
 _BLOCK = 5
 _STORM_BLOCK = 10
+#: Of errors of which nothing is sent.
+_DROPPED_BLOCK = 25
 #: Who is slower than this has fewer rounds.
 _SECONDS_A_ROUND = 0.13
 
@@ -58,7 +60,8 @@ def of_kind(
 ) -> Iterator[Result]:
     """Yield what a request takes on Flask alone, and what each adds to that."""
     progress(f"{case}, {len(runners)} contestants")
-    found = _taken(runners, kind, rounds, _BLOCK, unit)
+    block = _BLOCK if unit == "ms" else _DROPPED_BLOCK
+    found = _taken(runners, kind, rounds, block, unit)
     alone = found.pop(ALONE)
     yield Result.of(PART, case, ALONE, unit, alone)
     samples = {
@@ -99,7 +102,7 @@ def _duplicates(runners: Sequence[Runner], rounds: int) -> Iterator[Result]:
     knowing = [one for one in runners if CONTESTANTS[one.name].capture]
 
     def taken(runner: Runner) -> list[float]:
-        found = runner.do("captured_again", times=_BLOCK)
+        found = runner.do("captured_again", times=_DROPPED_BLOCK)
         runner.do("flush")
         return [one * 1e6 for one in found]
 
