@@ -43,6 +43,8 @@ PARTS: dict[str, tuple[Part, float]] = {
 }
 #: A part that takes so many times its minutes is ended.
 PATIENCE = 4
+#: The case of a part that did not end well.
+WHOLE = "the whole part"
 #: In fewer events not every page that is measured has something to show.
 MIN_SIZE = 1000
 
@@ -65,7 +67,7 @@ def run_all(names: Sequence[str], given: Sequence[str], path: Path | None) -> in
         if why:
             broken += 1
             _say(f"{name} {why}")
-            _keep([Result.missing(name, "the whole part", "", why)], path)
+            keep([Result.missing(name, WHOLE, "", why)], path)
     return broken
 
 
@@ -86,12 +88,13 @@ def run_one(part: Part, plan: Plan, path: Path | None) -> None:
         for one in part(plan):
             found.append(one)
     finally:
-        _keep(found, path)
+        keep(found, path)
         for line in tables.lines(found):
             print(line, flush=True)
 
 
-def _keep(found: Sequence[Result], path: Path | None) -> None:
+def keep(found: Sequence[Result], path: Path | None) -> None:
+    """Add figures to those of the file, in place of older ones of the same."""
     if path is None:
         return
     here = Results.here()
@@ -100,7 +103,9 @@ def _keep(found: Sequence[Result], path: Path | None) -> None:
     if (known.machine, known.versions) != (here.machine, here.versions):
         _say(f"{path} is of another machine, or of other versions: begun anew")
         known = here
-    replace(known, date=here.date).merged(found).save(path)
+    parts = {one.part for one in found}
+    kept = [one for one in known.results if one.case != WHOLE or one.part not in parts]
+    replace(known, date=here.date, results=tuple(kept)).merged(found).save(path)
 
 
 def _say(text: str) -> None:

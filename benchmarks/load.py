@@ -37,6 +37,8 @@ class Load:
     seconds: float = 0.0
     request_seconds: list[float] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
+    #: Why a client gave up; nothing if none did.
+    problem: str = ""
 
     @property
     def stored(self) -> int:
@@ -88,6 +90,12 @@ def send(dsn: str, bodies: Sequence[bytes], clients: int) -> Load:
     load, waiting, lock = Load(), iter(bodies), threading.Lock()
 
     def work() -> None:
+        try:
+            send_all()
+        except OSError as error:
+            load.problem = f"{type(error).__name__}: {error}"
+
+    def send_all() -> None:
         connection = HTTPConnection(parts.hostname or "", parts.port, timeout=60)
         while True:
             with lock:

@@ -126,7 +126,7 @@ class _Times:
 def measure(plan: Plan) -> Iterator[Result]:
     """Fill a tracker of each size, and measure their pages in turns."""
     sizes = plan.sizes or (QUICK_SIZES if plan.is_quick else SIZES)
-    rounds, stored = (3, 50) if plan.is_quick else (30, 2000)
+    rounds, stored = (3, 50) if plan.is_quick else (20, 2000)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         samples = sample_events(folder / "samples")

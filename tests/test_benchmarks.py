@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import socket
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from benchmarks import breadcrumbs, exits, outages, pages, storing, tables
+from benchmarks.__main__ import WHOLE, keep, run_all, run_one
 from benchmarks.load import sample_events
 from benchmarks.peers import OURS_TO_DSN
 from benchmarks.plan import Plan
@@ -111,3 +113,53 @@ def test_what_a_killed_program_left_is_counted_after_its_next_start() -> None:
     assert told["kill -9, server down: delivered of 50", OURS_TO_DSN] == 0
     after = "kill -9, server down: delivered of 50 after the next start"
     assert told[after, OURS_TO_DSN] == 50
+
+
+def test_another_server_that_stores_nothing_is_a_row_that_says_so(
+    tmp_path: Path,
+) -> None:
+    samples = sample_events(tmp_path / "samples", kinds=1)
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    targets = {"nobody": f"http://key@127.0.0.1:{port}/1"}
+
+    found = storing.Course(tmp_path, samples, 5, targets).run(rounds=1)
+
+    missing = next(one for one in found if one.contestant == "nobody")
+    assert missing.median is None
+    assert missing.note.startswith("does not store: ConnectionRefusedError")
+
+
+def test_a_part_that_breaks_keeps_what_it_found_until_it_runs_well(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "results.json"
+    one = Result.of("part", "case", "ours", "ms", [1.0])
+    other = Result.of("part", "other", "ours", "ms", [2.0])
+
+    def breaks(plan: Plan) -> Iterator[Result]:
+        yield one
+        raise RuntimeError("broken")
+
+    with pytest.raises(RuntimeError, match="broken"):
+        run_one(breaks, Plan(), path)
+    keep([Result.missing("part", WHOLE, "", "ended with status 1")], path)
+    assert [kept.case for kept in Results.load(path).results] == ["case", WHOLE]
+
+    run_one(lambda plan: iter([other]), Plan(), path)
+    assert Results.load(path).results == (one, other)
+
+
+def test_a_part_that_ends_badly_is_told_and_costs_no_other_part(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "results.json"
+    # The first is given what it cannot read.
+    assert run_all(["breadcrumbs"], ["--events", "few"], path) == 1
+    (told,) = Results.load(path).results
+    assert (told.part, told.case, told.note) == (
+        "breadcrumbs",
+        WHOLE,
+        "ended with status 2",
+    )
+    assert "'few'; expected 1,000 or more" in capfd.readouterr().err
