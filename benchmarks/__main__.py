@@ -38,8 +38,8 @@ PARTS: dict[str, tuple[Part, float]] = {
     "outages": (outages.measure, 4),
     "exits": (exits.measure, 3),
     "breadcrumbs": (breadcrumbs.measure, 0.5),
-    "storing": (storing.measure, 3),
-    "pages": (pages.measure, 4),
+    "storing": (storing.measure, 2.5),
+    "pages": (pages.measure, 3),
 }
 #: A part that takes so many times its minutes is ended.
 PATIENCE = 4

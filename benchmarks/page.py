@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 
 from . import aims, storing
-from .charts import CHARTS
+from .charts import CHARTS, sizes
 from .found import Found
 from .results import RESULTS, Results
 from .sheets import escaped, sheets
-from .tables import figure
+from .tables import figure, number
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "performance"
 _NONE = "–"
@@ -76,10 +77,27 @@ def _figures(results: Results, found: Found) -> Iterator[tuple[str, str]]:
         one = found.one(part, case, contestant)
         yield name, _NONE if one is None else figure(one)
     yield "limit", _limit(found)
+    yield from _growth(found)
     shown = aims.listed_pages(found)
     within = sum(one <= aims.PAGE_MILLISECONDS for one in shown.values())
     yield "pages_within", f"{within} of {len(shown)}"
     yield "slowest_page", max(shown, key=lambda page: shown[page], default=_NONE)
+
+
+def _growth(found: Found) -> Iterator[tuple[str, str]]:
+    """Yield by how much the largest tracker is larger, and its usual page slower."""
+    names = [name for name in sizes(found) if name.endswith(" events")]
+    growths = [
+        growth
+        for page in (aims.listed_pages(found, names[-1]) if names else ())
+        if (growth := found.times("pages", page, names[-1], names[0])) is not None
+    ]
+    if not growths:
+        yield from (("size_times", _NONE), ("growth", _NONE))
+        return
+    small, large = (int(names[at].split()[0].replace(",", "")) for at in (0, -1))
+    yield "size_times", number(large / small)
+    yield "growth", number(median(growths))
 
 
 def _limit(found: Found) -> str:

@@ -146,6 +146,25 @@ def test_a_peer_is_not_better_within_the_spread() -> None:
     assert found.where_a_peer_is_better() == []
 
 
+def test_what_was_not_measured_is_told_as_that() -> None:
+    made = files(Results.here())
+    assert sorted(made) == sorted(path.name for path in FOLDER.iterdir())
+    told = made["aims.csv"].splitlines()[1:]
+    assert len(told) == len(aims.AIMS)
+    assert all(line.endswith(",not measured") for line in told)
+
+
+def test_the_page_tells_how_the_pages_of_a_tracker_grow() -> None:
+    figures = [
+        Result.of("pages", f"issue list{which}", f"{size} events", "ms", [value])
+        for which in ("", ", p95")
+        for size, value in (("10,000", 4.0), ("1,000,000", 12.0))
+    ]
+    made = files(Results.here().merged(figures))["figures.rst"]
+    assert "|size_times| replace:: 100\n" in made
+    assert "|growth| replace:: 3\n" in made
+
+
 def test_files_of_figures_that_are_no_longer_made_go(tmp_path: Path) -> None:
     folder = tmp_path / "performance"
     folder.mkdir()
