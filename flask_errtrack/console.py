@@ -15,7 +15,7 @@ import click
 from flask import Flask
 from flask.cli import ScriptInfo
 
-from .cli import errtrack_commands
+from .cli.commands import COMMANDS
 from .cli.current import base_url_of, explained
 from .cli.group import CommandGroup
 from .cli.migrate import migrate_files_command
@@ -94,8 +94,8 @@ def _tracker(context: click.Context, options: dict[str, Any]) -> Flask:
     return app
 
 
-for _name, _command in errtrack_commands.commands.items():
-    if _name not in _OF_AN_APP:
+for _command in COMMANDS:
+    if _command.name not in _OF_AN_APP:
         main.add_command(_command)
 main.add_command(serve_command)
 main.add_command(migrate_files_command)

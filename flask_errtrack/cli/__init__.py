@@ -1,60 +1,37 @@
-"""``flask errtrack …``: the commands of an app, a file a topic."""
+"""``flask errtrack …``: the commands of an app, a file a topic.
+
+They are imported when somebody asks for one: most programs never do.
+"""
 
 from __future__ import annotations
 
-from .actions import (
-    delete_command,
-    merge_command,
-    mute_command,
-    note_command,
-    reopen_command,
-    resolve_command,
-    unmerge_command,
-)
-from .alerts import alerts_command
-from .events import events_command
-from .feedback import feedback_command
+import click
+
 from .group import CommandGroup
-from .issues import issues_command, show_command
-from .keep import backup_command, export_command, prune_command
-from .migrate import migrate_app_command
-from .monitors import monitors_command
-from .outbox import outbox_command
-from .projects import projects_command
-from .token import token_command
-from .upkeep import (
-    doctor_command,
-    login_link_command,
-    test_command,
-    upgrade_command,
-)
 
-errtrack_commands = CommandGroup("errtrack", help="Look at the app's errors.")
 
-for _command in (
-    test_command,
-    issues_command,
-    events_command,
-    show_command,
-    resolve_command,
-    reopen_command,
-    mute_command,
-    note_command,
-    merge_command,
-    unmerge_command,
-    delete_command,
-    feedback_command,
-    alerts_command,
-    monitors_command,
-    projects_command,
-    login_link_command,
-    upgrade_command,
-    prune_command,
-    backup_command,
-    export_command,
-    token_command,
-    outbox_command,
-    doctor_command,
-    migrate_app_command,
-):
-    errtrack_commands.add_command(_command)
+class _Commands(CommandGroup):
+    """The commands, as they are wanted."""
+
+    _is_loaded = False
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return their names."""
+        self._load()
+        return super().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Return one of them."""
+        self._load()
+        return super().get_command(ctx, name)
+
+    def _load(self) -> None:
+        if not self._is_loaded:
+            from .commands import COMMANDS
+
+            self._is_loaded = True
+            for command in COMMANDS:
+                self.add_command(command)
+
+
+errtrack_commands = _Commands("errtrack", help="Look at the app's errors.")

@@ -9,14 +9,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from functools import partial
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from ..errors import ConfigError, guard, own_work
 from ..event import CheckInStatus, Level
 from ..runtime.around import Around
 from ..runtime.contexts import contextmanager
 from ..scopes.scope import Scope
-from .monitor import MonitorClient, checked_slug, monitor_config, monitored
+
+if TYPE_CHECKING:
+    from .monitor import MonitorClient
 
 ScopeCallback = Callable[[Scope], Any]
 
@@ -101,6 +103,9 @@ class ScopeApi:
         :param recovery_threshold: so many good ones in a row are its end.
         :raises ConfigError: something has a value that cannot be meant.
         """
+        # What reads schedules is for those who have some.
+        from .monitor import checked_slug, monitor_config, monitored
+
         config = monitor_config(
             schedule,
             timezone,
