@@ -9,10 +9,12 @@ from xml.etree import ElementTree
 import pytest
 
 from benchmarks import aims
+from benchmarks.__main__ import PARTS as MEASURED
 from benchmarks.charts import CHARTS
 from benchmarks.found import Found
 from benchmarks.page import FOLDER, files, write
 from benchmarks.results import RESULTS, Result, Results
+from benchmarks.sheets import PARTS as SHOWN
 from benchmarks.svg import Bar, Bars, Dots, Grid, Panel, picture
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.rst"
@@ -171,3 +173,7 @@ def test_files_of_figures_that_are_no_longer_made_go(tmp_path: Path) -> None:
     (folder / "old.csv").write_text("")
     write(folder, RESULTS)
     assert {path.name for path in folder.iterdir()} == set(files(Results.load(RESULTS)))
+
+
+def test_each_part_of_the_benchmark_is_on_the_page() -> None:
+    assert {*SHOWN, "pages"} == {*MEASURED}
