@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import cast
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, and_, select
 
 from ...event import Event
 from ..database.rows import Record
 from ..database.schema import event, group, issue, person
 from ..shapes import content_of
 from ..storing.counting import Person, tags_of
-from .conditions import issues_condition, persons_condition
+from .conditions import MAX_PERSONS, issues_condition, persons_condition
 from .terms import HasLevel, HasTag, Query, Tag, Term, User
 
 BATCH_SIZE = 200
@@ -53,11 +53,7 @@ def events_found(connection: Connection, query: Query, now: float) -> Iterator[R
     )
     for term in asked:
         if isinstance(term.meaning, User) and not term.is_negated:
-            meant = select(person.c.user_hash).where(
-                person.c.project_id == event.c.project_id,
-                persons_condition(term.meaning),
-            )
-            statement = statement.where(event.c.user_hash.in_(meant))
+            statement = statement.where(_is_of(connection, term.meaning))
     batch = connection.execute(statement).all()
     while batch:
         for row in batch:
@@ -66,6 +62,23 @@ def events_found(connection: Connection, query: Query, now: float) -> Iterator[R
                 yield row
         older = statement.where(event.c.id < batch[-1].id)
         batch = connection.execute(older).all()
+
+
+def _is_of(connection: Connection, meaning: User) -> ColumnElement[bool]:
+    """Return what holds for the events of some people, if those are not too many.
+
+    Named one by one they are found in an index, where a search for them would be done
+    for every event. That a hash is not of another project's person, the payload says.
+    """
+    columns = person.c.project_id, person.c.user_hash
+    query = select(*columns).where(persons_condition(meaning)).limit(MAX_PERSONS + 1)
+    found = connection.execute(query).all()
+    if len(found) > MAX_PERSONS:
+        return event.c.user_hash.is_not(None)
+    return and_(
+        event.c.project_id.in_({row.project_id for row in found}),
+        event.c.user_hash.in_({row.user_hash for row in found}),
+    )
 
 
 def _is_about_event(term: Term) -> bool:

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
-from flask_errtrack.tracker.database.schema import event
+from flask_errtrack.tracker.database.schema import event, person
 from flask_errtrack.tracker.search import events
+from flask_errtrack.tracker.search.conditions import MAX_PERSONS
 from flask_errtrack.tracker.search.events import events_found
 from flask_errtrack.tracker.search.language import parse
 from flask_errtrack.tracker.store import Store
@@ -89,3 +90,23 @@ def test_events_are_read_in_batches(shop: Store) -> None:
         rows = list(events_found(connection, parse("!has:user"), NOW))
     ids = [int(row.event_id, 16) for row in rows]
     assert ids == [*range(wanted + 8, 8, -1), 5, 4, 1]
+
+
+def test_events_are_found_also_of_very_many_people(shop: Store) -> None:
+    others = [
+        {
+            "project_id": 1,
+            "user_hash": str(number),
+            "user_id": "",
+            "email": f"{number}@b.c",
+            "username": "",
+            "ip_address": "",
+            "search_text": f"{number}@b.c",
+        }
+        for number in range(MAX_PERSONS)
+    ]
+    with shop.reading() as connection, connection.begin():
+        connection.execute(insert(person), others)
+
+    assert found(shop, "user:*@b.c") == "3"
+    assert found(shop, "user:7@b.c") == ""
