@@ -5,30 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from . import storing
+from . import exits, failing, healthy, outages, pages, start, storing
 from .found import Found
+from .peers import OURS_TO_DSN, SENTRY
 from .tables import number
 
-_DSN = "Flask-ErrTrack, DSN"
-_SENTRY = "sentry-sdk"
 LARGEST = "1,000,000 events"
-_HEALTHY = "healthy request"
-_FAILING = "failing request, "
 PAGE_MILLISECONDS = 50.0
-_STORM = "the same error again and again"
+
+#: Of all that was found the figure that tells; None: it was not measured.
+Figure = Callable[[Found], float | None]
 
 
 @dataclass(frozen=True)
 class Aim:
     """One aim.
 
-    :param figure: of all that was found the figure that tells; None: not measured.
     :param limit: where it is to stay below, or to reach.
     :param is_at_least: whether it is to be reached.
     """
 
     what: str
-    figure: Callable[[Found], float | None]
+    figure: Figure
     limit: float
     unit: str = ""
     is_at_least: bool = False
@@ -63,35 +61,37 @@ def listed_pages(found: Found, size: str = LARGEST) -> dict[str, float]:
         is_list = not name.endswith(("storing", "cold")) and name.startswith(
             ("issue list", "search", "last seen", "newest", "most ")
         )
-        if part == "pages" and name != case and is_list:
+        if part == pages.PART and name != case and is_list:
             value = found.median(part, case, size)
             if value is not None:
                 shown[name] = value
     return shown
 
 
-def _added(
-    part: str, case: str, contestant: str = _DSN
-) -> Callable[[Found], float | None]:
-    return lambda found: found.median(part, f"{case}: added", contestant)
+def _of(part: str, case: str, contestant: str = OURS_TO_DSN) -> Figure:
+    return lambda found: found.median(part, case, contestant)
 
 
-def _peer_times(part: str, case: str) -> Callable[[Found], float | None]:
-    """Return how many times ours the time of sentry-sdk is."""
-    return lambda found: found.times(part, case, _SENTRY, _DSN)
+def _added(part: str, case: str) -> Figure:
+    return _of(part, f"{case}: added")
+
+
+def _times(part: str, case: str, contestant: str, other: str) -> Figure:
+    """Return how many times what the other adds a contestant adds."""
+    return lambda found: found.times(part, f"{case}: added", contestant, other)
 
 
 def _difference(found: Found) -> float | None:
-    quiet = _added("healthy", f"{_HEALTHY} with 10 log records below the level")(found)
-    bare = _added("healthy", _HEALTHY)(found)
+    quiet = _added(healthy.PART, healthy.QUIET)(found)
+    bare = _added(healthy.PART, healthy.REQUEST)(found)
     return None if quiet is None or bare is None else quiet - bare
 
 
-def _delivered(part: str, ending: str = "") -> Callable[[Found], float | None]:
+def _delivered(part: str, ending: str = "") -> Figure:
     """Return the least of what arrived in any case, in %."""
 
     def least(found: Found) -> float | None:
-        shares = found.delivered(part, ending, _DSN)
+        shares = found.delivered(part, ending, OURS_TO_DSN)
         return min(shares) * 100 if shares else None
 
     return least
@@ -100,47 +100,33 @@ def _delivered(part: str, ending: str = "") -> Callable[[Found], float | None]:
 def _p99(found: Found) -> float | None:
     """Return how many times a healthy server's p99 the worst one is."""
     told = ": failing request, p99"
-    healthy = found.median("outages", f"server healthy{told}", _DSN)
+    usual = found.median(outages.PART, f"server healthy{told}", OURS_TO_DSN)
     every = [
         value
         for part, case in found.cases
-        if part == "outages"
+        if part == outages.PART
         and case.endswith(told)
-        and (value := found.median(part, case, _DSN)) is not None
+        and (value := found.median(part, case, OURS_TO_DSN)) is not None
     ]
-    return max(every) / healthy if healthy else None
+    return max(every) / usual if usual else None
 
 
 def _storm(found: Found) -> float | None:
-    same = found.median("failing", f"{_STORM}: added", _DSN)
-    other = found.median("failing", _failing(found), _DSN)
+    same = _added(failing.PART, failing.STORM)(found)
+    other = _added(failing.PART, failing.REQUEST)(found)
     return None if same is None or not other else same / other
 
 
 def _counted(found: Found) -> float | None:
-    share = found.median("failing", f"{_STORM}: share that is counted", _DSN)
+    share = found.median(failing.PART, failing.COUNTED, OURS_TO_DSN)
     return None if share is None else share * 100
 
 
-def _failing(found: Found) -> str:
-    """Return the case of a request that fails with errors that differ."""
-    return next(
-        (
-            case
-            for part, case in found.cases
-            if part == "failing"
-            and case.startswith(_FAILING)
-            and case.endswith("variables: added")
-        ),
-        "",
-    )
-
-
 AIMS = (
-    Aim("Healthy request: time added", _added("healthy", _HEALTHY), 5, "µs"),
+    Aim("Healthy request: time added", _added(healthy.PART, healthy.REQUEST), 5, "µs"),
     Aim(
         "Healthy request: sentry-sdk adds",
-        _peer_times("healthy", f"{_HEALTHY}: added"),
+        _times(healthy.PART, healthy.REQUEST, SENTRY, OURS_TO_DSN),
         10,
         "×",
         is_at_least=True,
@@ -148,7 +134,7 @@ AIMS = (
     Aim("Ten log records that nobody asked for: time added", _difference, 1, "µs"),
     Aim(
         "Failing request: sentry-sdk adds",
-        lambda found: found.times("failing", _failing(found), _SENTRY, _DSN),
+        _times(failing.PART, failing.REQUEST, SENTRY, OURS_TO_DSN),
         5,
         "×",
         is_at_least=True,
@@ -161,14 +147,14 @@ AIMS = (
     ),
     Aim(
         "Arrived after the server was bad",
-        _delivered("outages"),
+        _delivered(outages.PART),
         100,
         "%",
         is_at_least=True,
     ),
     Aim(
         "Arrived after the program ended, also by kill -9, and started again",
-        _delivered("exits", " after the next start"),
+        _delivered(exits.PART, " after the next start"),
         100,
         "%",
         is_at_least=True,
@@ -181,36 +167,36 @@ AIMS = (
         "%",
         is_at_least=True,
     ),
-    Aim("Ignored error: time added", _added("failing", "ignored error"), 20, "µs"),
-    Aim("Unsampled error: time added", _added("failing", "unsampled error"), 20, "µs"),
+    Aim("Ignored error: time added", _added(failing.PART, failing.IGNORED), 20, "µs"),
+    Aim(
+        "Unsampled error: time added", _added(failing.PART, failing.UNSAMPLED), 20, "µs"
+    ),
     Aim(
         "Error that is reported before: time to see that",
-        lambda found: found.median("failing", "error that is reported before", _DSN),
+        _of(failing.PART, failing.DUPLICATE),
         20,
         "µs",
     ),
     Aim(
         "Memory: grown by 5,000 errors",
-        lambda found: found.median("start", "memory after 5,000 errors: grown", _DSN),
+        _of(start.PART, "memory after 5,000 errors: grown"),
         2,
         "MiB",
     ),
     Aim(
         "Import and set-up: of what sentry-sdk takes",
-        lambda found: found.times("start", "import and set-up: added", _DSN, _SENTRY),
+        _times(start.PART, "import and set-up", OURS_TO_DSN, SENTRY),
         1 / 3,
         "×",
     ),
     Aim(
         "Threads before the first event",
-        lambda found: found.median("start", "threads before the first event", _DSN),
+        _of(start.PART, "threads before the first event"),
         0,
     ),
     Aim(
         "Tracker over HTTP: of what SQLite alone stores",
-        lambda found: found.median(
-            "storing", "200 issues: share of SQLite alone", storing.HTTP
-        ),
+        _of(storing.PART, "200 issues: share of SQLite alone", storing.HTTP),
         0.21,
         "×",
         is_at_least=True,
@@ -223,7 +209,7 @@ AIMS = (
     ),
     Aim(
         "Disk for each event",
-        lambda found: found.median("pages", "disk for each event", LARGEST),
+        _of(pages.PART, "disk for each event", LARGEST),
         6,
         "kB",
     ),

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from . import aims
+from . import aims, exits, failing, healthy, outages, start, storing
 from .found import Found, is_ours
+from .peers import ALONE
 from .results import Result
 from .svg import Bar, Bars, Dots, Grid, Kind, Panel, picture
 from .tables import figure
 
-_LIMITS = ("SQLite alone", "Flask alone")
-_SENDERS = ("Flask-ErrTrack, DSN", "sentry-sdk", "rollbar", "bugsnag", "honeybadger")
+_LIMITS = (storing.SQLITE, ALONE)
 _STATES = {
     "far": "far",
     "slow": "slow",
@@ -23,8 +23,8 @@ _STATES = {
 }
 _WAYS = {
     "exit": "exit",
-    "SIGTERM": "SIGTERM",
     "gunicorn": "SIGTERM to gunicorn",
+    "SIGTERM": "SIGTERM",
     "kill -9": "kill -9",
 }
 _PAGES = (
@@ -103,7 +103,7 @@ def _grid(part: str, cases: Mapping[str, str], title: str) -> Make:
         wholes = [found.whole(part, case) for case in known.values()]
         rows = {
             name: [found.median(part, case, name) for case in known.values()]
-            for name in _SENDERS
+            for name in outages.CONTESTANTS
         }
         return Grid(title, list(known), rows, max(wholes)) if known else None
 
@@ -123,13 +123,18 @@ def _pages(found: Found) -> Panel | None:
     return Dots("19 of 20 requests take at most", "ms", names, rows, aim)
 
 
-_EXIT = "server 0.1 s away: delivered of 50"
+def _exits(server: str, ending: str, title: str) -> Make:
+    told = f"server {server}: delivered of {exits.ERRORS}{ending}"
+    cases = {column: f"{way}, {told}" for column, way in _WAYS.items()}
+    return _grid(exits.PART, cases, title)
 
-_HEALTHY = _bars("healthy", "healthy request: added", "A request that goes well")
-_BROKEN = "failing request, 30 frames of 12 variables: added"
-_FAILING = _bars("failing", _BROKEN, "A request that fails")
+
+_ENDED = " after the next start"
+_THROUGHPUT = "2,000 times different errors, 4 threads: "
+_HEALTHY = _bars(healthy.PART, f"{healthy.REQUEST}: added", "A request that goes well")
+_FAILING = _bars(failing.PART, f"{failing.REQUEST}: added", "A request that fails")
 _OUTAGES = _grid(
-    "outages",
+    outages.PART,
     {column: f"server {state}: delivered of" for column, state in _STATES.items()},
     "Arrived after the server was …",
 )
@@ -147,8 +152,8 @@ CHARTS = {
         [
             _HEALTHY,
             _bars(
-                "healthy",
-                "healthy request with 10 log records: added",
+                healthy.PART,
+                f"{healthy.LOGGING}: added",
                 "… that writes 10 log records",
             ),
         ],
@@ -159,13 +164,19 @@ CHARTS = {
         "frames with 12 variables each; also of the same error, and of an ignored one.",
         [
             _FAILING,
-            _bars("failing", f"{_BROKEN}, p99", "… 99 of 100 take at most"),
             _bars(
-                "failing",
-                "the same error again and again: added",
+                failing.PART,
+                f"{failing.REQUEST}: added, p99",
+                "… 99 of 100 take at most",
+            ),
+            _bars(
+                failing.PART,
+                f"{failing.STORM}: added",
                 "The same error, again and again",
             ),
-            _bars("failing", "ignored error: added", "An error that is ignored"),
+            _bars(
+                failing.PART, f"{failing.IGNORED}: added", "An error that is ignored"
+            ),
         ],
     ),
     "delivered": Chart(
@@ -174,19 +185,9 @@ CHARTS = {
         "state, and after the program ended in different ways.",
         [
             _OUTAGES,
-            _grid(
-                "exits",
-                {column: f"{way}, {_EXIT}" for column, way in _WAYS.items()},
-                "Arrived of 50 when the program ended",
-            ),
-            _grid(
-                "exits",
-                {
-                    column: f"{way}, {_EXIT} after the next start"
-                    for column, way in _WAYS.items()
-                },
-                "… and when it had started again",
-            ),
+            _exits("0.1 s away", "", "Arrived of 50 when the program ended"),
+            _exits("0.1 s away", _ENDED, "… and when it had started again"),
+            _exits("down", _ENDED, "… with no server when it ended"),
         ],
     ),
     "throughput": Chart(
@@ -196,12 +197,12 @@ CHARTS = {
         [
             _bars(
                 "throughput",
-                "2,000 times different errors, 4 threads: delivered a second",
+                f"{_THROUGHPUT}delivered a second",
                 "Delivered in a second",
             ),
             _bars(
                 "throughput",
-                "2,000 times different errors, 4 threads: processor time an error",
+                f"{_THROUGHPUT}processor time an error",
                 "Processor time for each error",
             ),
         ],
@@ -210,9 +211,9 @@ CHARTS = {
         "What a start costs",
         "What each client adds to the start of a program: time and memory.",
         [
-            _bars("start", "import and set-up: added", "Import and set-up"),
-            _bars("start", "memory after set-up: added", "Memory after set-up"),
-            _bars("start", "request to the server for an event", "Sent for an event"),
+            _bars(start.PART, "import and set-up: added", "Import and set-up"),
+            _bars(start.PART, "memory after set-up: added", "Memory after set-up"),
+            _bars(start.PART, start.WIRE, "Sent for an event"),
         ],
     ),
     "storing": Chart(
@@ -220,9 +221,9 @@ CHARTS = {
         "Events of 200 issues, in a second: bare SQLite with the same rows, the "
         "tracker in-process and over HTTP, and a Flask app that stores nothing.",
         [
-            _bars("storing", "200 issues: stored", "Events stored in a second"),
+            _bars(storing.PART, "200 issues: stored", "Events stored in a second"),
             _bars(
-                "storing",
+                storing.PART,
                 "200 issues: processor for each event",
                 "Processor time for each event",
             ),

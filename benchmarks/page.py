@@ -10,30 +10,34 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from . import aims, storing
+from . import aims, healthy, pages, storing
 from .charts import CHARTS, sizes
 from .found import Found
+from .peers import OURS_TO_DSN, SENTRY
 from .results import RESULTS, Results
 from .sheets import escaped, sheets
 from .tables import figure, number
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "performance"
 _NONE = "–"
-_DSN = "Flask-ErrTrack, DSN"
 _STORED = "200 issues: stored"
 #: What the sentences name: part, case and contestant of each figure.
 _NAMED = {
-    "healthy": ("healthy", "healthy request: added", _DSN),
-    "healthy_sentry": ("healthy", "healthy request: added", "sentry-sdk"),
-    "sqlite_rate": ("storing", _STORED, storing.SQLITE),
-    "http_rate": ("storing", _STORED, storing.HTTP),
-    "in_process_rate": ("storing", _STORED, storing.IN_PROCESS),
-    "in_memory_rate": ("storing", _STORED, storing.IN_MEMORY),
-    "one_client_rate": ("storing", _STORED, storing.ONE_CLIENT),
-    "nothing_rate": ("storing", _STORED, storing.NOTHING),
-    "share": ("storing", "200 issues: share of SQLite alone", storing.HTTP),
-    "server_cpu": ("storing", "200 issues: processor used by the server", storing.HTTP),
-    "server_memory": ("storing", "200 issues: memory of the server", storing.HTTP),
+    "healthy": (healthy.PART, f"{healthy.REQUEST}: added", OURS_TO_DSN),
+    "healthy_sentry": (healthy.PART, f"{healthy.REQUEST}: added", SENTRY),
+    "sqlite_rate": (storing.PART, _STORED, storing.SQLITE),
+    "http_rate": (storing.PART, _STORED, storing.HTTP),
+    "in_process_rate": (storing.PART, _STORED, storing.IN_PROCESS),
+    "in_memory_rate": (storing.PART, _STORED, storing.IN_MEMORY),
+    "one_client_rate": (storing.PART, _STORED, storing.ONE_CLIENT),
+    "nothing_rate": (storing.PART, _STORED, storing.NOTHING),
+    "share": (storing.PART, "200 issues: share of SQLite alone", storing.HTTP),
+    "server_cpu": (
+        storing.PART,
+        "200 issues: processor used by the server",
+        storing.HTTP,
+    ),
+    "server_memory": (storing.PART, "200 issues: memory of the server", storing.HTTP),
 }
 #: From here on the processor is the limit: the rest is noise, and who sends.
 _BUSY_PERCENT = 75
@@ -90,7 +94,7 @@ def _growth(found: Found) -> Iterator[tuple[str, str]]:
     growths = [
         growth
         for page in (aims.listed_pages(found, names[-1]) if names else ())
-        if (growth := found.times("pages", page, names[-1], names[0])) is not None
+        if (growth := found.times(pages.PART, page, names[-1], names[0])) is not None
     ]
     if not growths:
         yield from (("size_times", _NONE), ("growth", _NONE))
@@ -103,7 +107,7 @@ def _growth(found: Found) -> Iterator[tuple[str, str]]:
 def _limit(found: Found) -> str:
     """Return the sentence that names what limits the tracker."""
     used = found.median(*_NAMED["server_cpu"])
-    times = found.times("storing", _STORED, storing.IN_MEMORY, storing.HTTP)
+    times = found.times(storing.PART, _STORED, storing.IN_MEMORY, storing.HTTP)
     if used is None or times is None:
         return "What the limit is was not measured."
     if used >= _BUSY_PERCENT:
