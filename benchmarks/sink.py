@@ -30,6 +30,8 @@ STATES = (
 _ANSWER_SECONDS = {"far": 0.1, "slow": 2.0}
 _STATUSES = {"answering 500": 500, "answering 429": 429}
 _RETRY_AFTER_SECONDS = 1
+# As long as what a Sentry-protocol server says.
+_ANSWER = b'{"id":"0123456789abcdef0123456789abcdef"}'
 # Each request to the app that fails has a path of its own, and each contestant
 # reports it by this name.
 _URL = re.compile(rb'"url": ?"[^"]*/broken/\w+/\d+/(\d+)"')
@@ -146,9 +148,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         if status == 429:
             self.send_header("Retry-After", str(_RETRY_AFTER_SECONDS))
-        self.send_header("Content-Length", "2")
+        self.send_header("Content-Length", str(len(_ANSWER)))
         self.end_headers()
-        self.wfile.write(b"{}")
+        self.wfile.write(_ANSWER)
 
     def _take(self, body: bytes) -> None:
         data = _decoded(body, self.headers["Content-Encoding"])

@@ -90,9 +90,12 @@ class HttpTransport:
         self._limits = RateLimits(clock)
         self._encoding = encoding or best_encoding()
         self._session = _session()
-        # Given with each request: else the environment's would win over the options.
-        self._proxies = dict(proxies or {})
-        self._verify: bool | str = True if ca_certs is None else ca_certs
+        # Asked for once: to merge options and environment takes longer than to send.
+        self._way: dict[str, Any] = {
+            **self._session.merge_environment_settings(
+                dsn.envelope_url, dict(proxies or {}), True, ca_certs or True, None
+            )
+        }
         self._headers = {
             "User-Agent": client,
             "Content-Type": "application/x-sentry-envelope",
@@ -128,11 +131,7 @@ class HttpTransport:
     @property
     def proxy(self) -> str | None:
         """The proxy on the way, as host and port; None if there is none."""
-        url = self.dsn.envelope_url
-        settings = self._session.merge_environment_settings(
-            url, self._proxies, None, None, None
-        )
-        found = select_proxy(url, settings["proxies"])
+        found = select_proxy(self.dsn.envelope_url, self._way["proxies"])
         return found and found.rpartition("://")[2].rpartition("@")[2].rstrip("/")
 
     def close(self) -> None:
@@ -149,17 +148,16 @@ class HttpTransport:
 
     def _post(self, data: bytes, encoding: str) -> tuple[requests.Response, str]:
         """Return the answer, and what the server says in it."""
-        body = compressed(data, encoding)
+        url = self.dsn.envelope_url
+        request = requests.Request(
+            "POST",
+            url,
+            {**self._headers, "Content-Encoding": encoding},
+            data=compressed(data, encoding),
+        )
         try:
-            response = self._session.post(
-                self.dsn.envelope_url,
-                data=body,
-                headers={**self._headers, "Content-Encoding": encoding},
-                timeout=self.timeout_seconds,
-                proxies=self._proxies,
-                verify=self._verify,
-                allow_redirects=False,
-                stream=True,
+            response = self._session.get_adapter(url).send(
+                request.prepare(), timeout=self.timeout_seconds, **self._way
             )
         except _FAILURES as error:
             text = trouble_of(error).text
@@ -174,11 +172,13 @@ class HttpTransport:
         body = bytearray()
         # The server has the envelope or refused it, whatever becomes of the body.
         with suppress(*_FAILURES):
-            # Byte by byte: to ask for more would wait for more.
-            for byte in response.iter_content(1):
-                body += byte
-                if len(body) >= _MAX_ANSWER_BYTES or self._clock() > until:
+            # What there is, or byte by byte: to ask for more would wait for more.
+            take = getattr(response.raw, "read1", lambda size: response.raw.read(1))
+            while len(body) < _MAX_ANSWER_BYTES and self._clock() <= until:
+                part = take(_MAX_ANSWER_BYTES)
+                if not part:
                     break
+                body += part
         return bytes(body)
 
     def _said(self, headers: Mapping[str, str], body: bytes) -> str:
