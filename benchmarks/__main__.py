@@ -7,6 +7,7 @@ breaks, or takes far too long, costs its own figures and no others.
 from __future__ import annotations
 
 import argparse
+import signal
 import subprocess
 import sys
 import time
@@ -43,6 +44,8 @@ PARTS: dict[str, tuple[Part, float]] = {
 }
 #: A part that takes so many times its minutes is ended.
 PATIENCE = 4
+#: What was interrupted has so long to clean up.
+_END_SECONDS = 30
 #: The case of a part that did not end well.
 WHOLE = "the whole part"
 #: In fewer events not every page that is measured has something to show.
@@ -63,7 +66,8 @@ def run_all(names: Sequence[str], given: Sequence[str], path: Path | None) -> in
     for place, name in enumerate(names, 1):
         passed = (time.monotonic() - started) / 60
         _say(f"[{place}/{len(names)}, {passed:.1f} min passed] {name}")
-        why = _run_alone(name, given)
+        command = [sys.executable, "-m", __package__, name, *given]
+        why = run_alone(command, PARTS[name][1] * 60 * PATIENCE)
         if why:
             broken += 1
             _say(f"{name} {why}")
@@ -71,14 +75,20 @@ def run_all(names: Sequence[str], given: Sequence[str], path: Path | None) -> in
     return broken
 
 
-def _run_alone(name: str, given: Sequence[str]) -> str:
-    """Return why the part did not end well; nothing if it did."""
-    command = [sys.executable, "-m", __package__, name, *given]
-    try:
-        status = subprocess.run(command, timeout=PARTS[name][1] * 60 * PATIENCE)
-    except subprocess.TimeoutExpired as error:
-        return f"took more than {error.timeout / 60:.0f} minutes and was ended"
-    return f"ended with status {status.returncode}" if status.returncode else ""
+def run_alone(command: Sequence[str], limit_seconds: float) -> str:
+    """Run a part; return why it did not end well, nothing if it did."""
+    with subprocess.Popen(command) as process:
+        try:
+            status = process.wait(limit_seconds)
+        except subprocess.TimeoutExpired:
+            # Interrupted, it keeps what it has found until then.
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(_END_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+            return f"took more than {limit_seconds / 60:.1f} minutes and was ended"
+    return f"ended with status {status}" if status else ""
 
 
 def run_one(part: Part, plan: Plan, path: Path | None) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from benchmarks import breadcrumbs, exits, outages, pages, storing, tables
-from benchmarks.__main__ import WHOLE, keep, run_all, run_one
+from benchmarks.__main__ import WHOLE, keep, run_all, run_alone, run_one
 from benchmarks.load import sample_events
 from benchmarks.peers import OURS_TO_DSN
 from benchmarks.plan import Plan
@@ -163,3 +164,8 @@ def test_a_part_that_ends_badly_is_told_and_costs_no_other_part(
         "ended with status 2",
     )
     assert "'few'; expected 1,000 or more" in capfd.readouterr().err
+
+
+def test_a_part_that_takes_too_long_is_ended() -> None:
+    hangs = [sys.executable, "-c", "import threading; threading.Event().wait()"]
+    assert run_alone(hangs, 0.3) == "took more than 0.0 minutes and was ended"
