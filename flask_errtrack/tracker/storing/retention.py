@@ -16,7 +16,6 @@ from sqlalchemy import (
     func,
     null,
     select,
-    tuple_,
     update,
 )
 
@@ -50,8 +49,13 @@ def delete_events(connection: Connection, which: ColumnElement[bool]) -> int:
     """
     columns = event.c.id, event.c.project_id, event.c.user_hash
     some = connection.execute(select(*columns).where(which).limit(BATCH_SIZE)).all()
-    met = {(row.project_id, row.user_hash) for row in some if row.user_hash}
-    whom = tuple_(person.c.project_id, person.c.user_hash).in_(sorted(met))
+    met = [row for row in some if row.user_hash]
+    # Each a list of its own, for which there is an index. Whoever else is named by
+    # them goes only if no event is left, too.
+    whom = and_(
+        person.c.project_id.in_({row.project_id for row in met}),
+        person.c.user_hash.in_({row.user_hash for row in met}),
+    )
     # Before the events, as a writer does, and so that none of theirs comes meanwhile.
     held = select(person.c.user_hash).where(whom)
     order = person.c.project_id, person.c.user_hash
