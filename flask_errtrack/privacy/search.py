@@ -6,6 +6,7 @@ of what the texts are.
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,10 +15,10 @@ from itertools import accumulate, chain
 from ..reading.serialize import CUT_MARK
 from .rule import Rule
 
-# How much is remembered: the texts, and for each what Python needs to keep it.
+# How much is remembered: the texts, and for each its place in a set.
 _MAX_REMEMBERED_BYTES = 1024 * 1024
 _MAX_REMEMBERED_LENGTH = 2048
-_BYTES_PER_TEXT = 100
+_BYTES_IN_A_SET = 50
 # The one letter that is two in lower case: then positions would mean nothing.
 _GROWS = "\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}"
 
@@ -46,10 +47,11 @@ class _Clean:
 
     def add(self, texts: set[str]) -> None:
         texts = {text for text in texts if len(text) <= _MAX_REMEMBERED_LENGTH}
-        self._left_bytes -= sum(map(len, texts)) + len(texts) * _BYTES_PER_TEXT
-        if self._left_bytes < 0:
+        size_bytes = sum(map(sys.getsizeof, texts)) + len(texts) * _BYTES_IN_A_SET
+        if size_bytes > self._left_bytes:
             self.texts, self._left_bytes = set(), _MAX_REMEMBERED_BYTES
-        self.texts |= texts
+        self.texts.update(texts)
+        self._left_bytes -= size_bytes
 
 
 class Search:
