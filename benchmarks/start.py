@@ -106,7 +106,10 @@ def _memory(runners: Sequence[Runner], errors: int) -> Iterator[Result]:
 
     found = in_turns(runners, errors // _BLOCK, held, errors * _SECONDS_AN_ERROR)
     # The first turn is no growth: what is needed for any error is made there.
-    grown = {name: [mine[-1] - mine[0]] for name, mine in found.items() if mine[1:]}
+    grown = {
+        name: [mine[-1] - mine[0]] if len(mine) > 1 else []
+        for name, mine in found.items()
+    }
     notes = {
         name: f"after {len(mine) * _BLOCK:,} errors: it had no time for more"
         for name, mine in found.items()

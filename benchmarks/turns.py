@@ -223,7 +223,7 @@ def each(
     samples: Mapping[str, Sequence[float]],
     notes: Mapping[str, str] | None = None,
 ) -> Iterator[Result]:
-    """Yield what each runner found of those that have samples or are broken."""
+    """Yield what each runner found of those that are among the samples or broken."""
     for runner in runners:
         name, found = runner.name, samples.get(runner.name)
         if runner.broken:
@@ -231,3 +231,5 @@ def each(
         elif found:
             note = (notes or {}).get(name, "")
             yield Result.of(part, case, name, unit, found, note)
+        elif found is not None:
+            yield Result.missing(part, case, name, "took too long for a figure")
