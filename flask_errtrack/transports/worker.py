@@ -7,10 +7,12 @@ for what other processes left behind. Knows nothing of what a round does.
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from ..errors import guard, logger, own_work
@@ -144,6 +146,10 @@ class Worker:
 
     def _run(self) -> None:
         with own_work():
+            # gevent looks names up in a thread that stays, and none can begin at the
+            # end of a program, when the first envelope may go.
+            with suppress(RuntimeError, OSError):
+                socket.getaddrinfo("127.0.0.1", 0)
             while not self._is_stopped():
                 with self._changed:
                     self._let_come()

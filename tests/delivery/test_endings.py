@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import sqlite3
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import PIPE, Popen
 
 import pytest
 
+from flask_errtrack import Client
+from flask_errtrack.transports import BackgroundTransport
+
 from .program import Program, outbox
-from .receiver import Receiver, assert_each_arrived_once
+from .receiver import WAIT_SECONDS, Receiver, assert_each_arrived_once
 
 MARKS = [f"m{number}" for number in range(20)]
 #: A process ends within its shutdown timeout and this, on a loaded machine, too.
@@ -254,3 +260,35 @@ def test_a_closed_client_leaves_no_thread_behind(tmp_path: Path) -> None:
         assert program.tell("workers") == 0
         assert receiver.arrived() == dict.fromkeys(MARKS, 1)
         assert program.end() == 0
+
+
+WITH_GEVENT = """
+from gevent import monkey; monkey.patch_all()
+import atexit, sys
+from flask_errtrack import Client
+client = Client(dsn=sys.argv[1], outbox=sys.argv[2])
+client.capture_message("the last word")
+client.flush(0.1)
+atexit.register(lambda: (print("ending", flush=True), sys.stdin.readline()))
+"""
+
+
+def test_with_gevent_what_may_go_only_at_the_end_is_sent(tmp_path: Path) -> None:
+    if importlib.util.find_spec("gevent") is None:
+        if "CI" in os.environ:
+            pytest.fail("there is no gevent here")
+        pytest.skip("needs gevent")
+    with Receiver(tmp_path) as receiver:
+        client = Client(dsn=receiver.dsn, outbox=str(tmp_path / "outbox"))
+        assert isinstance(client.transport, BackgroundTransport)
+        waiting = client.transport.outbox
+        command = [sys.executable, "-c", WITH_GEVENT, receiver.dsn]
+        with waiting.turn() as has_turn:
+            assert has_turn
+            # Nobody else may send before its functions of atexit run.
+            program = Popen([*command, tmp_path / "outbox"], stdin=PIPE, stdout=PIPE)
+            assert program.stdout
+            said, names = program.stdout.readline(), waiting.names()
+        program.communicate(b"\n", WAIT_SECONDS)
+    assert (said, len(names), program.returncode) == (b"ending\n", 1, 0)
+    assert waiting.is_empty()
