@@ -90,6 +90,32 @@ def test_all_issues_of_a_page_are_ticked_at_once(browser: Browser, url: str) -> 
         expect(page.locator(".issue")).to_have_count(0)
 
 
+@pytest.mark.parametrize("width", [360, 1280])
+def test_nothing_moves_when_the_first_issue_is_ticked(
+    browser: Browser, url: str, width: int
+) -> None:
+    with visitor(browser) as page:
+        page.set_viewport_size({"width": width, "height": 740})
+        page.goto(url)
+        row = page.locator(".issue").first
+        before = row.bounding_box()
+        page.locator("input.pick").first.click()
+        expect(page.locator("#bulk")).to_be_in_viewport(ratio=1)
+        assert row.bounding_box() == before
+
+
+def test_paper_shows_what_is_read_and_nothing_to_press(
+    browser: Browser, url: str
+) -> None:
+    with visitor(browser) as page:
+        page.emulate_media(media="print")
+        for path, read in (("/", ".issue h2"), ("/issues/1", ".source")):
+            page.goto(f"{url}{path}")
+            expect(page.locator(read).first).to_be_visible()
+            expect(page.get_by_role("button")).to_have_count(0)
+            expect(page.get_by_role("checkbox")).to_have_count(0)
+
+
 def test_an_issue_is_deleted_after_a_tick(browser: Browser, url: str) -> None:
     with visitor(browser) as page:
         page.goto(f"{url}/issues/1")

@@ -359,8 +359,11 @@ def test_the_pages_stay_small(tmp_path: Path) -> None:
         assert len(client.get("/errtrack/issues/1").data) < 60_000
 
 
-def test_the_stylesheet_is_short_and_loads_nothing(client: FlaskClient) -> None:
-    with client.get("/errtrack/static/errtrack.css") as response:
+@pytest.mark.parametrize("name", ["errtrack", "phone", "print"])
+def test_the_stylesheets_are_short_and_load_nothing(
+    client: FlaskClient, name: str
+) -> None:
+    with client.get(f"/errtrack/static/{name}.css") as response:
         text = response.get_data(as_text=True)
     assert len(text.splitlines()) < 400
     assert "url(" not in text and "@import" not in text
@@ -394,7 +397,8 @@ def test_text_has_enough_contrast_in_both_themes(
     colors = dict(
         re.findall(r"--([\w-]+): (#\w+);", light if theme == "light" else dark)
     )
-    texts = ("text", "quiet", "accent", *("fatal", "error", "warning", "info", "debug"))
+    levels = ("fatal", "error", "warning", "info", "debug", "good")
+    texts = ("text", "quiet", "accent", *levels)
     pairs = [(text, back) for text in texts for back in ("page", "card", "sunk")]
     pairs += [("on-accent", "accent"), ("text", "mark"), ("text", "failing")]
     weak = [pair for pair in pairs if contrast(colors[pair[0]], colors[pair[1]]) < 4.5]
