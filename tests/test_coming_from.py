@@ -76,9 +76,10 @@ def outcome_of(name: str, caption: str, folder: Path, old: str | None) -> Outcom
             timeout=WAIT_SECONDS,
         )
     assert done.returncode == 0, done.stderr
-    found = Outcome(done.stdout.splitlines(), stored(store))
+    # What is sent at once may arrive in another order.
+    events = sorted(stored(store), key=lambda event: event["timestamp"])
     store.close()
-    return found
+    return Outcome(done.stdout.splitlines(), events)
 
 
 def told(event: Mapping[str, Any]) -> dict[str, Any]:
