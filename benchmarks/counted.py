@@ -75,6 +75,7 @@ def main() -> None:
     envelope = with_ours(paths, folder / "ours")
     unsampled(paths, folder / "unsampled")
     stored(paths, folder / "tracker.db", envelope)
+    received(paths, folder / "receiver.db", envelope)
     (folder / "paths.json").write_text(json.dumps(paths.run))
 
 
@@ -157,6 +158,39 @@ def stored(paths: Paths, path: Path, envelope: Any) -> None:
         return partial(store.record, Envelope.from_event(different(event)).items[0])
 
     paths.count(OURS, "stored event", record, times=30)
+    store.close()
+
+
+def received(paths: Paths, path: Path, envelope: Any) -> None:
+    """Run what the tracker does with such an event when another app sends it."""
+    from werkzeug.test import EnvironBuilder
+
+    from flask_errtrack.tracker import projects
+    from flask_errtrack.tracker.store import Store
+
+    from .app import respond
+    from .load import envelopes
+    from .receiver import PREFIX, app_of
+
+    store = Store(f"sqlite:///{path}")
+    app, key = app_of(store), projects.every(store)[0].public_key
+    event = json.loads(envelope.items[0].payload)
+    headers = [
+        ("Content-Encoding", "gzip"),
+        ("X-Sentry-Auth", f"Sentry sentry_version=7, sentry_key={key}"),
+    ]
+
+    def request() -> Callable[[], object]:
+        (body,) = envelopes([event], 1)
+        target = f"{PREFIX}/api/1/envelope/"
+        built = EnvironBuilder(target, method="POST", headers=headers, data=body)
+        return partial(respond, app, built.get_environ())
+
+    paths.count(OURS, "received event", request, times=30)
+    # What is refused costs little.
+    with store.reading() as connection:
+        found = connection.exec_driver_sql("SELECT event_count FROM errtrack_issue")
+        assert found.scalar() == _WARM_UP + 30
     store.close()
 
 
