@@ -17,4 +17,4 @@ html_theme = "flask"
 html_title = f"Flask-ErrTrack {version}"
 html_show_sourcelink = False
 html_static_path = ["static"]
-html_css_files = ["phone.css"]
+html_css_files = ["narrow.css"]
