@@ -11,7 +11,7 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from typing import Any
 #: Without Flask-ErrTrack, and with it.
 ALONE, OURS = "alone", "ours"
 IMPORT, REQUEST = "import", "healthy request"
+TO_DSN, WITH_TRACKER = "set-up to a DSN", "set-up with a tracker"
 _WARM_UP = 20
 _FRAMES = 10
 
@@ -37,21 +38,28 @@ class Paths:
         name: str,
         prepare: Callable[[], Callable[[], object]],
         times: int = 100,
-        warm_up: int = _WARM_UP,
     ) -> None:
         """Let one path be counted.
 
         :param prepare: returns what one run of it is to call.
         """
-        for _ in range(warm_up):
+        for _ in range(_WARM_UP):
             prepare()()
-        calls = [prepare() for _ in range(times)]
+        self._count(side, name, [prepare() for _ in range(times)])
+
+    def once(self, side: str, name: str, call: Callable[[], object]) -> None:
+        """Let what happens once in a program be counted."""
+        self._count(side, name, [call])
+
+    def _count(
+        self, side: str, name: str, calls: Sequence[Callable[[], object]]
+    ) -> None:
         gc.collect()
         os.getppid()
         for call in calls:
             call()
         os.getppid()
-        self.run.append((side, name, times))
+        self.run.append((side, name, len(calls)))
 
 
 class Nowhere:
@@ -71,6 +79,7 @@ def main() -> None:
     paths = Paths()
     imported(paths, ALONE, "flask")
     imported(paths, OURS, "flask_errtrack")
+    set_up(paths, folder)
     alone(paths, folder / "alone")
     envelope = with_ours(paths, folder / "ours")
     unsampled(paths, folder / "unsampled")
@@ -81,8 +90,21 @@ def main() -> None:
 
 def imported(paths: Paths, side: str, module: str) -> None:
     """Import what is not imported yet."""
-    load = partial(importlib.import_module, module)
-    paths.count(side, IMPORT, lambda: load, times=1, warm_up=0)
+    paths.once(side, IMPORT, partial(importlib.import_module, module))
+
+
+def set_up(paths: Paths, folder: Path) -> None:
+    """Set one app up for each of two destinations, with all that they import."""
+    from flask import Flask
+
+    from flask_errtrack import ErrTrack
+
+    options = {TO_DSN: {"dsn": "http://key@127.0.0.1:9/1"}, WITH_TRACKER: {}}
+    for name, given in options.items():
+        app = Flask(name, instance_path=str(folder / name))
+        paths.once(OURS, name, partial(ErrTrack, app, **given))
+        with app.app_context():
+            app.extensions["errtrack"].close()
 
 
 def alone(paths: Paths, folder: Path) -> None:

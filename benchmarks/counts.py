@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 
-from .counted import ALONE, IMPORT, OURS, REQUEST
+from .counted import ALONE, IMPORT, OURS, REQUEST, TO_DSN, WITH_TRACKER
 
 COUNTS = Path(__file__).with_name("counts.json")
 #: So much more than what is kept is no regression: what Python does with addresses
@@ -35,7 +35,7 @@ Instructions = dict[str, dict[str, float]]
 
 @dataclass(frozen=True)
 class Counts:
-    """What each path adds, in requests of Flask alone; an import in imports of Flask.
+    """What each path adds, in requests of Flask alone; a start in imports of Flask.
 
     :param python: the version, without its last part.
     """
@@ -57,7 +57,7 @@ class Counts:
     def of(cls, instructions: Instructions) -> Counts:
         """Return them of the instructions that one run of each path takes."""
         alone = instructions[ALONE]
-        units = {IMPORT: alone[IMPORT]}
+        units = dict.fromkeys((IMPORT, TO_DSN, WITH_TRACKER), alone[IMPORT])
         return cls(
             python=f"{sys.version_info.major}.{sys.version_info.minor}",
             versions={name: metadata.version(name) for name in _LIBRARIES},

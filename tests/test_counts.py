@@ -13,7 +13,7 @@ import pytest
 from benchmarks.counted import ALONE, IMPORT, OURS, REQUEST
 from benchmarks.counts import Counts, check
 
-INSTRUCTIONS = {
+INSTRUCTIONS: dict[str, dict[str, float]] = {
     ALONE: {IMPORT: 1000.0, REQUEST: 400.0, "ignored error": 800.0},
     OURS: {IMPORT: 250.0, REQUEST: 420.0, "ignored error": 1000.0, "breadcrumb": 40.0},
 }

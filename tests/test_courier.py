@@ -83,7 +83,7 @@ class Process:
     def let_pauses_end(self) -> None:
         page = self.page
         for key, pause in page.pauses.items():
-            page.pauses[key] = type(pause)(**{**vars(pause), "until": 1.0})
+            page.pauses[key] = pause._replace(until=1.0)
         self.outbox.ledger.write(page)
 
 
@@ -270,8 +270,9 @@ def test_a_clock_set_back_prolongs_no_pause_of_our_own(tmp_path: Path) -> None:
     process.round()
     page = process.page
     pause = page.pauses[ALL]
-    later = {"until": pause.until + 12 * 3600, "since": pause.since + 12 * 3600}
-    page.pauses[ALL] = type(pause)(**{**vars(pause), **later})
+    page.pauses[ALL] = pause._replace(
+        until=pause.until + 12 * 3600, since=pause.since + 12 * 3600
+    )
     process.outbox.ledger.write(page)
     receiver.answer = lambda envelope: None
     assert process.round().is_done and len(receiver.passed) == 1

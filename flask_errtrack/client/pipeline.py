@@ -7,9 +7,8 @@ nor of how it is sent.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from ..event import Event
 from ..host.app import Host
@@ -25,8 +24,7 @@ from .callbacks import before_send
 from .identity import identity_of, machine_contexts
 
 
-@dataclass(frozen=True)
-class Draft:
+class Draft(NamedTuple):
     """An event as it was built, and what is to go with it.
 
     :param hint: what the developer's hooks get beside it.

@@ -9,8 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask import Blueprint, Response, jsonify
 
@@ -106,8 +105,7 @@ class Health:
         return _Sight(stock, problem)
 
 
-@dataclass(frozen=True)
-class _Sight:
+class _Sight(NamedTuple):
     """What was seen: the outbox, if there is one, and what the database says."""
 
     stock: Stock | None = None

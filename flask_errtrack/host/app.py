@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import dropwhile
 from types import CodeType, FrameType
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import click
 from flask import Flask, g
@@ -46,8 +45,7 @@ TRACKER_KEY = "errtrack_tracker"
 WATCHES_KEY = "errtrack_watches"
 
 
-@dataclass(frozen=True)
-class Origin:
+class Origin(NamedTuple):
     """What an event comes from: a request, or a command, or nothing that is known."""
 
     request: Any = None

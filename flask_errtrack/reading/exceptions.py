@@ -10,9 +10,8 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import guard
 from ..event import Event, ExceptionValue, Level, LogEntry, Mechanism
@@ -123,8 +122,7 @@ def event_from_message(
     return event
 
 
-@dataclass(frozen=True)
-class _Link:
+class _Link(NamedTuple):
     """An exception and its place in the tree."""
 
     error: BaseException

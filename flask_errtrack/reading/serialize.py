@@ -13,7 +13,6 @@ import time
 from array import array
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
 from decimal import Decimal
@@ -22,7 +21,7 @@ from functools import lru_cache
 from itertools import islice
 from pathlib import PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
 from types import FunctionType, MethodType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 #: Ends every text that was cut; the scrubber looks for half a secret before it.
@@ -66,8 +65,7 @@ _AS_TEXT = (
 )
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(NamedTuple):
     """How much of a value is kept."""
 
     depth: int

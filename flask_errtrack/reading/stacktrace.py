@@ -16,7 +16,7 @@ from functools import lru_cache
 from itertools import islice
 from traceback import walk_stack
 from types import CodeType, FrameType, ModuleType, TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..event import Frame
 from ..settings.config import Config
@@ -32,10 +32,11 @@ MAX_LINE_LENGTH = 512
 _MAX_PLACES = 1024
 
 _OWN_PACKAGE = __name__.partition(".")[0]
+_PATHS = sysconfig.get_paths()
 _LIBRARY_PATHS = tuple(
     os.path.join(os.path.normcase(path), "")
     for name in ("stdlib", "platstdlib", "purelib", "platlib", "scripts")
-    if (path := sysconfig.get_path(name))
+    if (path := _PATHS.get(name))
 )
 # A dict, and since Python 3.13 a view of a function's variables.
 _KINDS_OF_LOCALS = (dict, type((lambda: sys._getframe().f_locals)()))
@@ -47,8 +48,7 @@ Step = tuple[FrameType, int, int]
 End = tuple[int, int] | None
 
 
-@dataclass(frozen=True)
-class Stack:
+class Stack(NamedTuple):
     """The frames of a traceback, the caller first.
 
     ``ends`` has an entry a frame: the line, and the column behind the last
@@ -61,8 +61,7 @@ class Stack:
     left_out: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(NamedTuple):
     """What the frames that stop at one instruction have in common.
 
     ``code`` and ``lines`` are those from which it was made: as long as they are the

@@ -14,9 +14,8 @@ import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from contextvars import ContextVar, Token
-from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 from flask import Flask, g, has_app_context, has_request_context
@@ -37,8 +36,7 @@ _NOWHERE = object()
 _numbers = itertools.count()
 
 
-@dataclass(frozen=True)
-class _Entry:
+class _Entry(NamedTuple):
     """A scope that is not on ``g``.
 
     :param owner: the thread or task that it is for; None: all that inherit it.
@@ -102,7 +100,7 @@ class ScopeHome:
             return entry.scope
         # A task inherits from who started it; what it sets is its own.
         scope = entry.scope.fork()
-        self._keep(replace(entry, scope=scope, owner=me))
+        self._keep(entry._replace(scope=scope, owner=me))
         return scope
 
     def in_environ(self, environ: dict[str, Any]) -> Scope:
@@ -204,7 +202,7 @@ class ScopeHome:
         if entry is None:
             yield
         else:
-            token = self._keep(replace(entry, over=_NOWHERE))
+            token = self._keep(entry._replace(over=_NOWHERE))
             try:
                 yield
             finally:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..protocol.envelope import Envelope
 from ..reading.marks import leaves_of, mark, marks_of
@@ -17,8 +17,7 @@ from ..runtime.process import OfProcess
 Awaiting = tuple[BaseException, str]
 
 
-@dataclass(frozen=True)
-class Held:
+class Held(NamedTuple):
     """An event that waits for a better report of the same error.
 
     :param until_seconds: how long, by the monotonic clock.

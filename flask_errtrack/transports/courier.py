@@ -11,10 +11,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from copy import deepcopy
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ..errors import EnvelopeError, Refused, TransportError, guard, logger
 from ..event import timestamp_now
@@ -39,8 +38,7 @@ _REPORT_SECONDS = 60.0
 _MAX_REASONS = 100
 
 
-@dataclass(frozen=True)
-class Round:
+class Round(NamedTuple):
     """How a round has ended."""
 
     #: Nothing waits any more.

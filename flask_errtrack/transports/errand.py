@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ..errors import ErrTrackError, own_work
 from ..protocol.drops import Drops
@@ -213,7 +213,7 @@ def _resume(outbox: FolderOutbox) -> list[str]:
             page.set_aside.pop(names[-1], None)
             page.forgive(("set_aside", outbox.category_of(name)))
     for key, pause in page.pauses.items():
-        page.pauses[key] = replace(pause, until=0.0, is_asked=False)
+        page.pauses[key] = pause._replace(until=0.0, is_asked=False)
     if names or page.pauses:
         outbox.ledger.write(page)
     return names

@@ -15,9 +15,9 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from copy import deepcopy
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..protocol.drops import Drop
 from .files import read_plain
@@ -45,8 +45,7 @@ _NO_LEDGER = (
 SHORTAGES = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM))
 
 
-@dataclass(frozen=True)
-class Pause:
+class Pause(NamedTuple):
     """Why and until when something is not sent. Times are seconds since 1970."""
 
     until: float
@@ -151,7 +150,7 @@ def _replace(path: Path, text: str) -> None:
 def _json_of(page: Page) -> dict[str, Any]:
     return {
         **vars(page),
-        "pauses": {key: asdict(pause) for key, pause in page.pauses.items()},
+        "pauses": {key: pause._asdict() for key, pause in page.pauses.items()},
         "dropped": [[*drop, quantity] for drop, quantity in page.dropped.items()],
         "unreported": [[*drop, quantity] for drop, quantity in page.unreported.items()],
     }

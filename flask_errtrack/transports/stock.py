@@ -11,9 +11,8 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import EnvelopeError
 from ..protocol.envelope import Envelope
@@ -25,8 +24,7 @@ _NANOSECONDS = 1e9
 _OUR_NUMBER = re.compile(r"[0-9]{20}")
 
 
-@dataclass(frozen=True)
-class Stock:
+class Stock(NamedTuple):
     """How much is in an outbox. Times are seconds since 1970."""
 
     waiting: int
@@ -48,8 +46,7 @@ class Stock:
         }
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One file of an outbox. Its texts may hold anything."""
 
     name: str

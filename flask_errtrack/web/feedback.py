@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from flask import Blueprint, Response, current_app, jsonify, request
@@ -64,8 +63,7 @@ _NOT_KEPT = Problem(
 )
 
 
-@dataclass(frozen=True)
-class Answers:
+class Answers(NamedTuple):
     """What a person wrote, cleaned: one line for ``name`` and ``email``."""
 
     comments: str = ""
@@ -113,19 +111,20 @@ class Answers:
         return report
 
 
-@dataclass(frozen=True)
-class FeedbackPage:
+_NO_ANSWERS = Answers()
+
+
+class FeedbackPage(NamedTuple):
     """What the form and the answer to it show. No ``token``: no form to send."""
 
     token: str = ""
-    answers: Answers = Answers()
+    answers: Answers = _NO_ANSWERS
     problem: Problem | None = None
     max_comments_chars: int = MAX_COMMENTS_CHARS
     max_person_chars: int = MAX_PERSON_CHARS
 
 
-@dataclass(frozen=True)
-class ErrorPage:
+class ErrorPage(NamedTuple):
     """What the ready-made 500 page shows. No ``event_id``: nothing was captured."""
 
     event_id: str | None
@@ -229,7 +228,7 @@ class Feedback:
 
 
 def _refusal(
-    problem: Problem, answers: Answers = Answers(), token: str = ""
+    problem: Problem, answers: Answers = _NO_ANSWERS, token: str = ""
 ) -> Response:
     if _prefers_json():
         answer = jsonify(error=problem.message, field=problem.field)

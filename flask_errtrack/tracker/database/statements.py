@@ -11,10 +11,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import Connection, Table
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.base import Executable
-
-Insert = sqlite.Insert | postgresql.Insert
 
 
 class Prepared:
@@ -83,5 +81,9 @@ class _Compiled:
 
 def insert_of(connection: Connection) -> Callable[[Table], Any]:
     """Return the dialect's own insert, which knows ``ON CONFLICT``."""
-    is_postgresql = connection.dialect.name == "postgresql"
-    return postgresql.insert if is_postgresql else sqlite.insert
+    if connection.dialect.name == "postgresql":
+        # Its engine has imported this; with SQLite nobody has to.
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert
+    return sqlite.insert
