@@ -160,12 +160,13 @@ event = Table(
     Index(None, "group_id", "id"),
     Index(None, "received_at"),
 )
+# It is partial on PostgreSQL, too, as the migrations say; to say so here would import
+# that dialect for everybody: a tenth of what a set-up takes.
 Index(
     "ix_errtrack_event_kept",
     event.c.group_id,
     event.c.id,
     sqlite_where=event.c.payload.is_not(None),
-    postgresql_where=event.c.payload.is_not(None),
 )
 Index(
     "ix_errtrack_event_user",
@@ -173,7 +174,6 @@ Index(
     event.c.user_hash,
     event.c.id,
     sqlite_where=event.c.user_hash.is_not(None),
-    postgresql_where=event.c.user_hash.is_not(None),
 )
 
 #: How many events of a group came in an hour.
@@ -246,7 +246,6 @@ Index(
     "ix_errtrack_activity_untold",
     activity.c.id,
     sqlite_where=activity.c.is_told.is_(False),
-    postgresql_where=activity.c.is_told.is_(False),
 )
 
 #: What people wrote in the feedback dialog; one report an event, the last wins.
@@ -311,7 +310,6 @@ Index(
     "ix_errtrack_check_in_running",
     check_in.c.started_at,
     sqlite_where=check_in.c.status == "in_progress",
-    postgresql_where=check_in.c.status == "in_progress",
 )
 
 #: What people are to be told: waits, was sent, or could not be sent.
