@@ -2,7 +2,8 @@
 
 A signal tells of most. What it does not tell of is seen by a wrap around this app's
 own ``wsgi_app`` (teardown, error handlers that fail, middleware), around its
-``handle_http_exception`` (``abort(500)``), and around a streaming response.
+``handle_http_exception`` (``abort(500)``), around the methods that end a request and a
+context, and around a streaming response.
 """
 
 from __future__ import annotations
