@@ -174,8 +174,8 @@ class AppHooks:
         process = app.process_response
 
         @wraps(process)
-        def processed(*args: Any) -> Any:
-            response = process(*args)
+        def processed(*args: Any, **named: Any) -> Any:
+            response = process(*args, **named)
             self._see_response(response)
             return response
 
@@ -247,10 +247,11 @@ def _and_then(
     """A method of Flask that ends a context, and what sees the error that ends it."""
 
     @wraps(end)
-    def ended(*args: Any) -> None:
-        end(*args)
+    def ended(*args: Any, **named: Any) -> None:
+        end(*args, **named)
         # Newer versions of Flask hand a context over before the error.
-        see(args[-1] if args else sys.exception())
+        given = (*args, *named.values())
+        see(given[-1] if given else sys.exception())
 
     return ended
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import suppress
 
-from flask import Flask, copy_current_request_context
+from flask import Flask, Response, copy_current_request_context
 from places import (
     Broken,
     fail,
@@ -28,6 +28,17 @@ def test_what_fails_in_an_app_context_is_one_event(
     with suppress(Broken), app.app_context(), app.app_context():
         fail()
     assert types_of(sent) == ["Broken"]
+
+
+def test_what_ends_a_context_may_be_called_with_names(
+    app: Flask, sent: MemoryTransport
+) -> None:
+    with app.test_request_context():
+        assert app.process_response(response=Response("done")).get_data() == b"done"
+        app.do_teardown_request(exc=Broken("in a request"))
+    with app.app_context():
+        app.do_teardown_appcontext(exc=Broken("in an app context"))
+    assert types_of(sent) == ["Broken", "Broken"]
 
 
 def test_an_http_error_ends_an_app_context_as_it_ends_a_request(

@@ -151,6 +151,18 @@ def test_keys_of_the_app_count_in_every_spelling() -> None:
     )
 
 
+def test_keys_of_the_app_may_be_of_any_script() -> None:
+    scrubber = Scrubber(keys=["пароль", "__"])
+    value = {"Пароль": "1", "имя": "2", "__": "3", "_": "4"}
+    assert scrubbed(value, scrubber=scrubber) == {
+        "Пароль": REDACTED,
+        "имя": "2",
+        "__": REDACTED,
+        "_": "4",
+    }
+    assert scrubbed("пароль=K17x", scrubber=scrubber) == f"пароль={REDACTED}"
+
+
 # By value
 
 

@@ -48,6 +48,8 @@ class _Clean:
     def add(self, texts: set[str]) -> None:
         texts = {text for text in texts if len(text) <= _MAX_REMEMBERED_LENGTH}
         size_bytes = sum(map(sys.getsizeof, texts)) + len(texts) * _BYTES_IN_A_SET
+        if size_bytes > _MAX_REMEMBERED_BYTES:
+            return
         if size_bytes > self._left_bytes:
             self.texts, self._left_bytes = set(), _MAX_REMEMBERED_BYTES
         self.texts.update(texts)
