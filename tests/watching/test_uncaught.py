@@ -390,7 +390,7 @@ def test_what_waits_in_a_child_is_sent_when_the_child_ends(
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "parent.py", way],
         cwd=tmp_path,
-        env={"PYTHONPATH": str(Path(__file__).parent.parent)},
+        env={"PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True,
         text=True,
         check=True,
@@ -406,7 +406,7 @@ def test_what_waits_is_sent_when_the_program_ends(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", LOGS_AND_ENDS],
         cwd=tmp_path,
-        env={"PYTHONPATH": str(Path(__file__).parent.parent)},
+        env={"PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True,
         text=True,
         check=True,
@@ -557,7 +557,7 @@ def test_output_and_exit_status_stay_what_they_are(
         done = subprocess.run(
             [sys.executable, str(script)],
             cwd=tmp_path,
-            env={"PYTHONPATH": str(Path(__file__).parent.parent)},
+            env={"PYTHONPATH": str(Path(__file__).parents[2])},
             capture_output=True,
             check=False,
         )

@@ -36,7 +36,7 @@ from flask_errtrack.settings.config import Config
 from flask_errtrack.testing import assert_captured, capture_events
 from flask_errtrack.tracker.store import Store
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 # "``name(…)`` of ``module``" in a table.
 _OF = re.compile(r"``(\w+)\([^`]*`` of ``([\w.]+)``")
 

@@ -19,7 +19,7 @@ from waiting import wait_until
 from flask_errtrack import ErrTrack
 from flask_errtrack.transports import MemoryTransport
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def blocks_of(page: str) -> list[str]:

@@ -99,7 +99,7 @@ def output_of(code: str, folder: Path) -> str:
     done = subprocess.run(
         [sys.executable, "-c", COMMON + code],
         cwd=folder,
-        env={"PYTHONPATH": str(Path(__file__).parent.parent)},
+        env={"PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True,
         text=True,
         check=True,
@@ -219,7 +219,7 @@ def test_every_byte_of_the_log_is_the_same_with_and_without_us(
             [sys.executable, "same.py"],
             cwd=tmp_path,
             env={
-                "PYTHONPATH": str(Path(__file__).parent.parent),
+                "PYTHONPATH": str(Path(__file__).parents[2]),
                 "IS_WATCHED": is_watched,
                 "SETTING": setting,
             },

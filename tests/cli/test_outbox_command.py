@@ -457,7 +457,7 @@ def test_on_a_terminal_it_is_asked_first(
         [sys.executable, "-m", "flask", "--app", "shop", *"errtrack outbox".split()]
         + ["--drop"],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         stdin=theirs,
         capture_output=True,
         text=True,

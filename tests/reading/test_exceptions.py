@@ -22,7 +22,7 @@ from flask_errtrack.reading.exceptions import (
 from flask_errtrack.reading.stacktrace import StackReader
 
 SCHEMA = Draft7Validator(
-    json.loads((Path(__file__).parent / "event.schema.json").read_text())
+    json.loads((Path(__file__).parents[1] / "event.schema.json").read_text())
 )
 
 

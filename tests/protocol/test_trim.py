@@ -14,7 +14,7 @@ from flask_errtrack.protocol.trim import MAX_EVENT_BYTES, trimmed
 from flask_errtrack.reading.exceptions import new_event
 
 SCHEMA = Draft7Validator(
-    json.loads((Path(__file__).parent / "event.schema.json").read_text())
+    json.loads((Path(__file__).parents[1] / "event.schema.json").read_text())
 )
 MIB = 1024 * 1024
 STEPS = [

@@ -453,7 +453,7 @@ def run(folder: Path, *args: str, **more: Any) -> subprocess.CompletedProcess[by
     return subprocess.run(
         [sys.executable, *args],
         cwd=folder,
-        env={"PYTHONPATH": str(Path(__file__).parent.parent), **more.pop("env", {})},
+        env={"PYTHONPATH": str(Path(__file__).parents[2]), **more.pop("env", {})},
         capture_output=True,
         check=False,
         **more,

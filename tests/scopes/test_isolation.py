@@ -253,7 +253,7 @@ def test_greenlets(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", GREENLETS],
         cwd=tmp_path,
-        env={"PYTHONPATH": str(Path(__file__).parent.parent)},
+        env={"PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True,
         text=True,
         check=False,

@@ -90,7 +90,7 @@ def test_a_job_that_is_killed_takes_too_long(
 ) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(tmp_path)],
-        env={"PYTHONPATH": str(Path(__file__).parent.parent)},
+        env={"PYTHONPATH": str(Path(__file__).parents[2])},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     ) as job:
@@ -134,7 +134,7 @@ with Client(transport=Printed()).monitor("nightly"):
 def test_a_child_that_a_run_forks_tells_nothing() -> None:
     output = subprocess.check_output(
         [sys.executable, "-c", FORKING],
-        env={"PYTHONPATH": str(Path(__file__).parent.parent)},
+        env={"PYTHONPATH": str(Path(__file__).parents[2])},
         text=True,
     )
     assert output == "in_progress\nok\n"
@@ -142,7 +142,7 @@ def test_a_child_that_a_run_forks_tells_nothing() -> None:
 
 def code_of(page: str) -> list[str]:
     """Return the blocks of Python on a page of the docs."""
-    text = (Path(__file__).parent.parent / "docs" / page).read_text()
+    text = (Path(__file__).parents[2] / "docs" / page).read_text()
     found = re.findall(r"\.\. code-block:: python\n\n((?:    .*\n|\n)+)", text)
     return [dedent(block) for block in found]
 
@@ -171,7 +171,7 @@ def test_the_code_about_commands_works_as_it_stands(
     for block in code_of("commands.rst"):
         body = block.replace("    ...", '    raise ValueError("no " + api_token)')
         exec(body, {"app": app, "errtrack": errtrack, "click": click})
-    page = (Path(__file__).parent.parent / "docs/commands.rst").read_text()
+    page = (Path(__file__).parents[2] / "docs/commands.rst").read_text()
     typed = re.findall(r"\$ flask (restock.*)", page)[0].split()
     assert app.test_cli_runner().invoke(args=typed).exit_code == 1
     assert app.test_cli_runner().invoke(args=["resend", "17"]).exit_code == 0

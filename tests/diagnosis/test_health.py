@@ -224,7 +224,7 @@ print(*({{"sqlalchemy", "alembic"}} & sys.modules.keys()))
 """
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
-        env={"PYTHONPATH": str(Path(__file__).parent.parent)},
+        env={"PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True,
         text=True,
         check=True,

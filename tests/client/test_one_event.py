@@ -401,7 +401,7 @@ def test_what_waits_in_a_parent_is_not_for_its_forked_child_to_send(
     subprocess.run(
         [sys.executable, "-W", "ignore", "program.py"],
         cwd=tmp_path,
-        env={"PYTHONPATH": str(Path(__file__).parent.parent)},
+        env={"PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True,
         check=True,
     )
