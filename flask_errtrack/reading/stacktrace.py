@@ -130,6 +130,8 @@ class StackReader:
         """Tell whether code at ``path`` belongs to the app, not to a library."""
         known = self._in_app.get((path, module))
         if known is None:
+            if len(self._in_app) >= _MAX_PLACES:
+                self._in_app.clear()
             known = self._in_app[path, module] = self._decide(path, module)
         return known
 

@@ -9,6 +9,7 @@ import linecache
 import os
 import sysconfig
 import textwrap
+import tracemalloc
 import types
 import weakref
 import zipfile
@@ -409,3 +410,13 @@ def test_code_that_is_made_again_and_again_is_not_kept() -> None:
     del code, caught
     gc.collect()
     assert sum(one() is not None for one in made) < 600
+
+
+def test_names_without_end_are_not_remembered_without_end() -> None:
+    reader = StackReader()
+    tracemalloc.start()
+    for number in range(3000):
+        reader.is_in_app(f"<made {number} {'x' * 1000}>", "")
+    kept_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept_bytes < 2_000_000
