@@ -23,7 +23,8 @@ UNSAMPLED = "unsampled error"
 DUPLICATE = "error that is reported before"
 #: So many errors, then all that waits is sent: it disturbs nobody else.
 _BLOCK = 5
-_STORM_BLOCK = 10
+#: As many as come in a moment: a storm is one because of how soon the next one comes.
+_STORM_BLOCK = 25
 #: Of errors of which nothing is sent.
 _DROPPED_BLOCK = 25
 #: Who is slower than this has fewer rounds.
@@ -45,7 +46,7 @@ def of_contestants(names: Sequence[str], rounds: int) -> Iterator[Result]:
             yield from of_kind(SLOW, runners, "slow", rounds // 2, "ms")
             yield from of_kind(IGNORED, runners, "ignored", rounds, "µs")
         with running(names, folder / "storm") as runners:
-            yield from _storm(runners, rounds * 5 // 3)
+            yield from _storm(runners, rounds * 2 // 3)
             yield from _duplicates(runners, rounds)
         with running(sampling, folder / "unsampled", sample_rate=0.0) as runners:
             yield from of_kind(UNSAMPLED, runners, "different", rounds, "µs")

@@ -25,12 +25,7 @@ from ..protocol.envelope import Envelope
 from ..protocol.trim import trimmed
 from ..protocol.user_reports import feedback_event, report_of
 from ..protocol.wire import as_wire
-from ..reading.exceptions import (
-    causes_of,
-    event_from_exception,
-    event_from_message,
-    exception_in,
-)
+from ..reading.exceptions import causes_of, event_from_message, exception_in
 from ..reading.serialize import DATA_LIMITS, Serializer, safe_text
 from ..reading.stacktrace import StackReader
 from ..reading.threads import add_thread
@@ -45,6 +40,7 @@ from .callbacks import before_breadcrumb
 from .choice import Choice
 from .delivery import HANDLED, MESSAGE, UNHANDLED, Delivery
 from .pipeline import Draft, Pipeline
+from .storms import Storms
 
 Hint = dict[str, Any]
 
@@ -88,6 +84,7 @@ class Client(ScopeApi):
         self.scopes = ScopeHome(config.max_breadcrumbs, host.app)
         self._pipeline = Pipeline(config, host, self._drops)
         self._reader = StackReader.of_options(config, host.packages)
+        self._storms = Storms(self._reader)
         self._choice = Choice(config, self._drops)
         is_given = config.transport is not None
         #: The way out, which tests divert.
@@ -217,7 +214,7 @@ class Client(ScopeApi):
                 work.remember(found, None)
                 return None
             how = Mechanism(type=mechanism, handled=handled)
-            event = event_from_exception(found, self._reader, how)
+            event = self._storms.event_of(found, how)
             event.update(record() if record else {})  # type: ignore[typeddict-item]
             add_thread(event, self._reader, stack)
             draft = Draft(event, hint, scope, scope_kwargs)
