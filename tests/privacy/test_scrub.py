@@ -637,6 +637,18 @@ def test_memory_of_harmless_texts_is_bounded() -> None:
     assert kept_bytes < 2_000_000
 
 
+def test_one_huge_event_is_not_remembered() -> None:
+    scrubber = Scrubber()
+    scrubber.scrub(event(extra={"first": "seen before"}))
+    tracemalloc.start()
+    texts = [f"{one} " + "so " * 600 for one in range(3000)]
+    scrubber.scrub(event(extra={"texts": texts}))
+    del texts
+    kept_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept_bytes < 2_000_000
+
+
 def test_scrubbing_again_changes_nothing() -> None:
     value = [
         *("password=abc", "{'token': 'abc'}", PEM, JWT, "a://u:p@h", "Cookie: a=b"),
