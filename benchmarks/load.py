@@ -14,11 +14,12 @@ from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from flask_errtrack import ErrTrack
 from flask_errtrack.event import Event
 from flask_errtrack.protocol.envelope import Envelope
 from flask_errtrack.transports import MemoryTransport
 
-from .shop import Shop, quiet_log
+from .app import environ, make_app, respond
 
 #: So many different errors there are.
 KINDS = 200
@@ -48,15 +49,14 @@ class Load:
 
 def sample_events(folder: Path, kinds: int = KINDS) -> list[Event]:
     """Return one event of each kind, as our own client makes it: 11 frames deep."""
-    transport = MemoryTransport()
-    options = {"transport": transport, "release": "1.0", "environment": "production"}
-    with quiet_log():
-        shop = Shop(folder, options)
-        for kind in range(kinds):
-            shop.get(f"/broken/{kind}/{FRAMES}")
-        with shop.app.app_context():
-            assert shop.errtrack is not None
-            shop.errtrack.close()
+    transport, (app, _) = MemoryTransport(), make_app(folder)
+    errtrack = ErrTrack(
+        app, transport=transport, release="1.0", environment="production"
+    )
+    for kind in range(kinds):
+        respond(app, environ(f"/broken/light/{FRAMES}/{kind}"))
+    with app.app_context():
+        errtrack.close()
     return transport.events
 
 
