@@ -73,16 +73,20 @@ class Copy:
             return value
         if value is None or kind is bool:
             return value
-        if kind is int and -(2**63) < value < 2**63:
-            return REDACTED if value >= _MIN_CARD and _is_card(value) else value
-        if kind is float and value - value == 0:
-            return value
+        if kind is int or kind is float:
+            return self._number(value, depth)
         if depth < _MAX_DEPTH and self._left > 0:
             if issubclass(kind, dict):
                 return self._dict(value, depth)
             if kind is list or kind is tuple:
                 return self._list(value, depth)
         return self._other(value, depth)
+
+    def _number(self, value: int | float, depth: int) -> Any:
+        if not -(2**63) < value < 2**63:
+            return self._other(value, depth)
+        is_card = type(value) is int and value >= _MIN_CARD and _is_card(value)
+        return REDACTED if is_card else value
 
     def _other(self, value: Any, depth: int) -> Any:
         """A hook put something into the event that is not JSON, or is too much."""
