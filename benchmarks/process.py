@@ -1,4 +1,4 @@
-"""What a process can tell of itself. It imports nothing that others would pay for."""
+"""What the system tells of a process. It imports nothing that others would pay for."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import threading
 from pathlib import Path
 
 
-def resident_bytes() -> int:
-    """Return how much memory the process holds."""
-    status = Path("/proc/self/status")
+def resident_bytes(pid: int | str = "self") -> int:
+    """Return how much memory a process holds; 0 where that cannot be known."""
+    status = Path(f"/proc/{pid}/status")
     if status.is_file():
         line = next(x for x in status.read_text().splitlines() if x.startswith("VmRSS"))
         return int(line.split()[1]) * 1024
+    if pid != "self":
+        return 0
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 

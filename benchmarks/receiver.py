@@ -26,6 +26,8 @@ from flask_errtrack.tracker.rest.views import add_api
 from flask_errtrack.tracker.store import Store
 from flask_errtrack.web.access import Access
 
+from .process import resident_bytes
+
 THREADS = 8
 PREFIX = "/errtrack"
 KEY = "key"
@@ -58,13 +60,9 @@ class Receiver:
         lines = facts.read_text().splitlines()
         return int(next(x for x in lines if x.startswith("write_bytes")).split()[1])
 
-    def resident_mebibytes(self) -> float:
+    def resident_bytes(self) -> int:
         """Return how much memory it holds; 0 where that cannot be known."""
-        status = Path(f"/proc/{self._process.pid}/status")
-        if not status.is_file():
-            return 0.0
-        line = next(x for x in status.read_text().splitlines() if x.startswith("VmRSS"))
-        return int(line.split()[1]) / 1024
+        return resident_bytes(self._process.pid)
 
 
 @contextmanager

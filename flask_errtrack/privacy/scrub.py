@@ -59,8 +59,7 @@ class Scrubber:
     def __init__(
         self, keys: Iterable[str] = (), patterns: Iterable[re.Pattern[str]] = ()
     ) -> None:
-        # Of a name in another script nothing is left in plain letters.
-        self._keys = frozenset(plain_name(key) or key.lower() for key in keys)
+        self._keys = frozenset(plain_name(key) for key in keys)
         hints = [max(key.split("_"), key=len) or key for key in self._keys]
         rules = (*RULES, *(pattern_rule(pattern) for pattern in patterns))
         is_secret = self.is_secret_name if self._keys else is_secret_name
@@ -98,7 +97,7 @@ class Scrubber:
     def is_secret_name(self, name: str) -> bool:
         """Tell whether what has this name is redacted whatever it holds."""
         return is_secret_name(name) or (
-            bool(self._keys) and (plain_name(name) or name.lower()) in self._keys
+            bool(self._keys) and plain_name(name) in self._keys
         )
 
 

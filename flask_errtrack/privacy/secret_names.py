@@ -56,7 +56,9 @@ _MAX_SETTINGS_DEPTH = 6
 @lru_cache(maxsize=4096)
 def plain_name(name: str) -> str:
     """Return a name as lower-case words: ``apiKey`` and ``API-Key`` are ``api_key``."""
-    return _SEPARATORS.sub("_", _CAMEL.sub("_", name).lower()).strip("_")
+    words = _SEPARATORS.sub("_", _CAMEL.sub("_", name).lower()).strip("_")
+    # Of a name in another script nothing is left in plain letters.
+    return words or name.lower()
 
 
 @lru_cache(maxsize=4096)
