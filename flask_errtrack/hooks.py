@@ -249,9 +249,10 @@ def _and_then(
     @wraps(end)
     def ended(*args: Any, **named: Any) -> None:
         end(*args, **named)
+        if named:
+            args = (*args, *named.values())
         # Newer versions of Flask hand a context over before the error.
-        given = (*args, *named.values())
-        see(given[-1] if given else sys.exception())
+        see(args[-1] if args else sys.exception())
 
     return ended
 
