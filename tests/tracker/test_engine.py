@@ -222,6 +222,19 @@ def test_a_fault_says_how_to_mend_it(
     store.close()
 
 
+def test_a_connection_that_is_in_use_when_all_are_closed_is_closed_after_it(
+    tmp_path: Path,
+) -> None:
+    database = Database(f"sqlite:///{tmp_path}/errtrack.db")
+    with database.reading() as connection:
+        driver = connection.connection.driver_connection
+        database.close()
+        assert connection.scalar(text("SELECT 7")) == 7
+    assert isinstance(driver, sqlite3.Connection)
+    with pytest.raises(sqlite3.ProgrammingError, match="closed database"):
+        driver.execute("SELECT 7")
+
+
 def test_a_locked_database_says_so_and_works_later(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path}/errtrack.db", busy_timeout_seconds=0.01)
     store.check()

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from ...errors import ConfigError, StoreError, own_work
 from ...runtime.process import OfProcess
@@ -142,6 +143,8 @@ class Database:
             if key != keep and key[0] == os.getpid():
                 engine = self._engines.pop(key, None)
                 if engine is not None:
+                    # What is in use at this moment is closed when it is given back.
+                    sqlalchemy_event.listen(engine, "checkin", _close)
                     engine.dispose()
 
     def _made(self) -> Engine:
@@ -235,6 +238,10 @@ class Database:
             yield
         except SQLAlchemyError as error:
             raise diagnose(error, self.url) from error
+
+
+def _close(_connection: object, entry: ConnectionPoolEntry) -> None:
+    entry.close()
 
 
 def _parse(url: str) -> URL:
