@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import itertools
 import json
 import os
 import sys
@@ -125,7 +126,13 @@ def _requests(paths: Paths, side: str, app: Any) -> None:
     paths.count(side, "10 log records", request("/logs/20"))
     paths.count(side, "10 log records below the level", request("/logs/10"))
     paths.count(side, "ignored error", request("/broken/ignored/1/1"))
-    failing = request(f"/broken/light_same/{_FRAMES}/1")
+    numbers = itertools.count()
+
+    def failing() -> Callable[[], object]:
+        # Each another error: of the same one, less is read, for so long by the clock.
+        path = f"/broken/light/{_FRAMES}/{next(numbers)}"
+        return partial(respond, app, environ(path))
+
     paths.count(side, "failing request", failing, times=30)
 
 
