@@ -34,7 +34,7 @@ def is_paused_for(page: Page, since: float, least: float, most: float) -> bool:
 def is_over(page: Page) -> None:
     """Let every pause have ended."""
     for key, pause in page.pauses.items():
-        page.pauses[key] = Pause(**{**vars(pause), "until": 1.0})
+        page.pauses[key] = pause._replace(until=1.0)
 
 
 def test_pauses_grow_to_a_limit_and_are_jittered() -> None:
