@@ -178,8 +178,8 @@ AIMS = (
         "µs",
     ),
     Aim(
-        "Memory: grown by 5,000 errors",
-        _of(start.PART, "memory after 5,000 errors: grown"),
+        "Memory: grown by 5,000 errors, after as many",
+        _of(start.PART, start.more_errors(5000)),
         2,
         "MiB",
     ),

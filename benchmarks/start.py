@@ -95,27 +95,39 @@ def _starts(names: Sequence[str], folder: Path, rounds: int) -> Iterator[Result]
 
 
 def _memory(runners: Sequence[Runner], errors: int) -> Iterator[Result]:
-    """Yield by how much a process has grown after so many errors."""
+    """Yield by how much a process has grown after so many errors, and so many more."""
     case = f"memory after {errors:,} errors: grown"
-    progress(f"{case}, {len(runners)} contestants")
+    progress(f"{case}, and by as many more, {len(runners)} contestants")
 
     def held(runner: Runner) -> float:
         runner.do("broken", kind="different", times=_BLOCK, frames=_FRAMES)
         runner.do("flush")
         return float(runner.do("facts")["resident_bytes"]) / _MEBIBYTE
 
-    found = in_turns(runners, errors // _BLOCK, held, errors * _SECONDS_AN_ERROR)
+    half = errors // _BLOCK
+    found = in_turns(runners, 2 * half, held, 2 * errors * _SECONDS_AN_ERROR)
     # The first turn is no growth: what is needed for any error is made there.
-    grown = {
-        name: [mine[-1] - mine[0]] if len(mine) > 1 else []
-        for name, mine in found.items()
-    }
+    first = {name: mine[:half] for name, mine in found.items()}
+    grown = {name: [one[-1] - one[0]] if one else [] for name, one in first.items()}
     notes = {
         name: f"after {len(mine) * _BLOCK:,} errors: it had no time for more"
         for name, mine in found.items()
-        if len(mine) * _BLOCK < errors
+        if len(mine) < half
     }
     yield from each(PART, case, "MiB", runners, grown, notes)
+    more = {
+        name: [mine[-1] - mine[half - 1]] if len(mine) == 2 * half else []
+        for name, mine in found.items()
+    }
+    too_slow = {
+        name: "it had no time for them" for name, mine in more.items() if not mine
+    }
+    yield from each(PART, more_errors(errors), "MiB", runners, more, too_slow)
+
+
+def more_errors(errors: int) -> str:
+    """The case of what is added by as many errors as there were before."""
+    return f"memory after {errors:,} errors more: grown"
 
 
 def _wire(runners: Sequence[Runner]) -> Iterator[Result]:

@@ -161,6 +161,8 @@ def surroundings(name: str) -> dict[str, str]:
     return {
         **os.environ,
         "PYTHONPATH": str(ROOT),
+        # Whoever installs a package has it compiled, too.
+        "PYTHONDONTWRITEBYTECODE": "",
         "NO_PROXY": "127.0.0.1",
         VARIABLE: others(CONTESTANTS[name].distributions),
     }
