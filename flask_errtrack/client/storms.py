@@ -42,7 +42,7 @@ class Storms:
         if not self._whole.with_variables or self._count(error) <= WITH_VARIABLES:
             return event_from_exception(error, self._whole, mechanism)
         event = event_from_exception(error, self._brief, mechanism)
-        why = f"this error came more than {WITH_VARIABLES} times in a second"
+        why = f"only the first {WITH_VARIABLES} of this error in a second have them"
         note(event, "left_out", "local variables", why)
         return event
 

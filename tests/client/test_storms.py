@@ -59,7 +59,7 @@ def test_what_is_left_out_in_a_storm_is_noted_and_the_rest_is_there() -> None:
         {
             "type": "left_out",
             "name": "local variables",
-            "value": "this error came more than 5 times in a second",
+            "value": "only the first 5 of this error in a second have them",
         }
     ]
     (value,) = exceptions_of(brief)
