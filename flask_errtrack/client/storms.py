@@ -1,7 +1,8 @@
-"""When one error comes again and again, its later events carry less.
+"""When an error that nobody handles comes again and again, its later events carry less.
 
 Each is still an event, with its stack, request and user: nothing goes uncounted. Only
-what takes most of the time, and is much the same each time, is left out.
+what takes most of the time, and is much the same each time, is left out. What somebody
+captures or logs on purpose is always whole.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ class Storms:
 
     def event_of(self, error: BaseException, mechanism: Mechanism) -> Event:
         """Return the event of an exception, as ``event_from_exception`` does."""
-        if not self._whole.with_variables or self._count(error) <= WITH_VARIABLES:
+        is_whole = mechanism.get("handled", True) or not self._whole.with_variables
+        if is_whole or self._count(error) <= WITH_VARIABLES:
             return event_from_exception(error, self._whole, mechanism)
         event = event_from_exception(error, self._brief, mechanism)
         why = f"only the first {WITH_VARIABLES} of this error in a second have them"

@@ -31,11 +31,13 @@ def second(number: int) -> None:
     raise ValueError(number)
 
 
-def event_of(storms: Storms, raises: Callable[[int], None]) -> Event:
+def event_of(
+    storms: Storms, raises: Callable[[int], None], handled: bool = False
+) -> Event:
     try:
         raises(7)
     except ValueError as error:
-        return storms.event_of(error, Mechanism(type="generic"))
+        return storms.event_of(error, Mechanism(type="generic", handled=handled))
     raise AssertionError("it raises")
 
 
@@ -74,6 +76,12 @@ def test_another_place_is_another_error() -> None:
     for _ in range(WITH_VARIABLES + 1):
         event_of(storms, first)
     assert has_variables(event_of(storms, second))
+
+
+def test_what_is_captured_on_purpose_is_whole_however_often() -> None:
+    storms = Storms(StackReader(), Clock())
+    events = [event_of(storms, first, handled=True) for _ in range(WITH_VARIABLES + 1)]
+    assert all(has_variables(one) for one in events)
 
 
 def test_after_a_second_there_are_variables_again() -> None:
