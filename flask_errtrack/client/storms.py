@@ -62,10 +62,10 @@ class Storms:
 def _key_of(error: BaseException) -> int:
     """The same for errors of one class that took the same way."""
     kinds = (type(error), type(error.__cause__), type(error.__context__))
-    places: list[int] = []
+    # By their identity: a class may have no hash, and that of code is long to find.
+    places = [id(kind) for kind in kinds]
     step = error.__traceback__
     while step is not None:
-        # Not the code itself: its hash is that of all its instructions.
         places += (id(step.tb_frame.f_code), step.tb_lasti)
         step = step.tb_next
-    return hash((kinds, *places))
+    return hash(tuple(places))
